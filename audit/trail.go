@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Origin is what every event of one request has in common.
+type Origin struct {
+	ClientIP      string
+	UserAgent     string
+	TransactionID string
+	Instance      string
+}
+
+// Trail collects the events of one request, or of one background job, until they are committed.
+type Trail struct {
+	mu      sync.Mutex
+	origin  Origin
+	facts   []Attr
+	pending []Event
+	written []Code
+}
+
+// NewTrail starts an empty trail.
+func NewTrail(origin Origin) *Trail { return &Trail{origin: origin} }
+
+type trailKey struct{}
+
+// WithTrail puts t into the context of a request.
+func WithTrail(ctx context.Context, t *Trail) context.Context {
+	return context.WithValue(ctx, trailKey{}, t)
+}
+
+// TrailOf returns the trail of a request; nil when there is none.
+func TrailOf(ctx context.Context) *Trail {
+	t, _ := ctx.Value(trailKey{}).(*Trail)
+	return t
+}
+
+// TransactionID returns the request's transaction id, "" outside a request. Outbound calls pass it on.
+func TransactionID(ctx context.Context) string {
+	if t := TrailOf(ctx); t != nil {
+		return t.origin.TransactionID
+	}
+	return ""
+}
+
+// Know adds facts to every event that the trail gets from now on: who the caller turned out to be.
+func Know(ctx context.Context, facts ...Attr) {
+	if t := TrailOf(ctx); t != nil {
+		t.mu.Lock()
+		t.facts = append(t.facts, facts...)
+		t.mu.Unlock()
+	}
+}
+
+// Mark returns the number of events that are not committed yet. Cut takes it.
+func (t *Trail) Mark() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.pending)
+}
+
+// Cut forgets the events after mark: what a rolled-back transaction would have reported did not happen.
+func (t *Trail) Cut(mark int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending = t.pending[:min(mark, len(t.pending))]
+}
+
+// Pending returns a copy of the events that are not committed yet.
+func (t *Trail) Pending() []Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.pending)
+}
+
+// Committed drops the first n pending events: they are stored now.
+func (t *Trail) Committed(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.pending[:n] {
+		t.written = append(t.written, e.Code)
+	}
+	t.pending = slices.Delete(t.pending, 0, n)
+}
+
+// Codes returns every code of the trail so far, committed or not, in order: the access log prints them.
+func (t *Trail) Codes() []Code {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	codes := slices.Clone(t.written)
+	for _, e := range t.pending {
+		codes = append(codes, e.Code)
+	}
+	return codes
+}
+
+// Recorder adds events to the trail of the request at hand.
+type Recorder struct {
+	Now func() time.Time // UTC
+}
+
+// Record adds one event to the pending events of the request. It has no error result: the events are written with
+// the effect by the store's transaction, or before the answer by package web, which answers 503 when they cannot be.
+// A context without a trail is a fault of the program and panics: going on would lose the event.
+func (r *Recorder) Record(ctx context.Context, code Code, attrs ...Attr) {
+	t := TrailOf(ctx)
+	if t == nil {
+		panic("audit: " + string(code) + " recorded without a trail")
+	}
+	e := Event{Time: r.Now().UTC().Truncate(time.Microsecond), Code: code}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.ClientIP, e.UserAgent = t.origin.ClientIP, t.origin.UserAgent
+	e.TransactionID, e.Instance = t.origin.TransactionID, t.origin.Instance
+	for _, fact := range t.facts {
+		fact.set(&e)
+	}
+	for _, attr := range attrs {
+		attr.set(&e)
+	}
+	t.pending = append(t.pending, e)
+}
