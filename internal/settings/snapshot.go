@@ -176,4 +176,6 @@ func (c *WebClient) Allows(g Grant) bool {
 }
 
 // Public tells whether the client has no credentials of its own.
-func (c *WebClient) Public() bool { return c.Authentication == PKCEOnly || c.Authentication == PublicClient }
+func (c *WebClient) Public() bool {
+	return c.Authentication == PKCEOnly || c.Authentication == PublicClient
+}

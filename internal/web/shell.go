@@ -1,0 +1,166 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/outcome"
+)
+
+// MaxBody is how many bytes of a request body are read unless a route says otherwise.
+const MaxBody = 64 << 10
+
+// Shell builds echo servers whose requests are audited. Audit, Commit, Log, Now and NewID are required.
+type Shell struct {
+	Audit  *audit.Recorder
+	Commit func(context.Context, []audit.Event) error // stores events that belong to no effect; shared by concurrent requests
+	Log    *slog.Logger
+	Now    func() time.Time
+	NewID  func() string // UUID
+
+	Instance          string         // of this process, in every event
+	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed
+	TransactionHeader string         // request header that carries the transaction id; "" = always made here
+	Budget            Budget         // of garbage by address; nil = none
+	Observe           func(Observation)
+}
+
+// Budget limits what one client address may waste: requests that fail before anybody is identified.
+type Budget interface {
+	// Exhausted tells whether requests of that address are refused for now.
+	Exhausted(ctx context.Context, address string) bool
+	// Spend counts one failed, anonymous request.
+	Spend(ctx context.Context, address string)
+}
+
+// Observation is what metrics learn of one answered request.
+type Observation struct {
+	Route   string // the pattern, never the path
+	Method  string
+	Status  int
+	Elapsed time.Duration
+	Codes   []audit.Code
+}
+
+// New returns an echo server with the shell's middleware and error handler.
+func (s *Shell) New() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.HandleError
+	e.Use(s.audited)
+	return e
+}
+
+// audited is the one middleware: trail, buffer, recovery, commit, access line.
+func (s *Shell) audited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := s.Now()
+		request := c.Request()
+		address := clientAddress(request, s.TrustedProxies)
+		trail := audit.NewTrail(audit.Origin{
+			ClientIP: address, UserAgent: clip(request.UserAgent(), 512),
+			TransactionID: s.transactionID(request), Instance: s.Instance,
+		})
+		ctx := audit.WithTrail(request.Context(), trail)
+		request = request.WithContext(ctx)
+		request.Body = http.MaxBytesReader(c.Response().Writer, request.Body, MaxBody)
+		c.SetRequest(request)
+
+		answer := newAnswer(c.Response().Writer)
+		c.Response().Writer = answer
+		defer func() { c.Response().Writer = answer.under }()
+
+		if s.Budget != nil && s.Budget.Exhausted(ctx, address) {
+			s.HandleError(tooMany, c)
+		} else if err := s.run(next, c); err != nil {
+			s.HandleError(err, c)
+			if s.Budget != nil && anonymousGarbage(err) {
+				s.Budget.Spend(ctx, address)
+			}
+		}
+		if err := s.settle(ctx, trail); err != nil {
+			s.Log.ErrorContext(ctx, "audit events not committed", "error", err, "transaction_id", audit.TransactionID(ctx))
+			answer.discard(c.Response())
+			s.render(c, unavailable)
+		}
+		if err := answer.send(); err != nil {
+			s.Log.DebugContext(ctx, "answer not sent", "error", err)
+		}
+		s.accessLine(c, trail, address, s.Now().Sub(start))
+		return nil
+	}
+}
+
+// settle commits the events that no store transaction took along.
+func (s *Shell) settle(ctx context.Context, trail *audit.Trail) error {
+	events := trail.Pending()
+	if len(events) == 0 {
+		return nil
+	}
+	if err := s.Commit(context.WithoutCancel(ctx), events); err != nil {
+		return err
+	}
+	trail.Committed(len(events))
+	return nil
+}
+
+// run calls the handler and turns a panic into a fault of ours.
+func (s *Shell) run(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicError(r)
+		}
+	}()
+	return next(c)
+}
+
+func (s *Shell) transactionID(r *http.Request) string {
+	if s.TransactionHeader != "" {
+		if id := r.Header.Get(s.TransactionHeader); id != "" && len(id) <= 128 && printable(id) {
+			return id
+		}
+	}
+	return s.NewID()
+}
+
+func (s *Shell) accessLine(c echo.Context, trail *audit.Trail, address string, elapsed time.Duration) {
+	codes := trail.Codes()
+	s.Log.InfoContext(c.Request().Context(), "request",
+		"method", c.Request().Method, "route", c.Path(), "status", c.Response().Status,
+		"bytes", c.Response().Size, "elapsed_us", elapsed.Microseconds(), "client_ip", address,
+		"transaction_id", audit.TransactionID(c.Request().Context()), "audit", codes)
+	if s.Observe != nil {
+		s.Observe(Observation{
+			Route: c.Path(), Method: c.Request().Method, Status: c.Response().Status, Elapsed: elapsed, Codes: codes,
+		})
+	}
+}
+
+// How the shell itself fails.
+var (
+	tooMany = outcome.Failure{Code: outcome.TooManyRequests, Text: "too many failed requests from this address, try again in a minute"}
+
+	unavailable = outcome.Failure{Code: outcome.TemporarilyUnavailable, Text: "the server cannot work right now, try again shortly"}
+)
+
+func clip(s string, most int) string {
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
