@@ -16,7 +16,7 @@ func Loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
-// judge decides about one resolved address ("ip:port") just before it is dialled.
+// judge decides about one resolved address ("ip:port") just before it is dialed.
 func judge(network, address string, allowed []netip.Prefix) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: network %s", ErrForbidden, network)
