@@ -1,0 +1,22 @@
+-- +goose Up
+CREATE TABLE audit_events (
+    sequence       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    time           BIGINT NOT NULL,
+    code           TEXT   NOT NULL,
+    client_id      TEXT   NOT NULL,
+    user_id        TEXT   NOT NULL,
+    profile_id     TEXT   NOT NULL,
+    application    TEXT   NOT NULL,
+    platform       TEXT   NOT NULL,
+    version        TEXT   NOT NULL,
+    client_ip      TEXT   NOT NULL,
+    user_agent     TEXT   NOT NULL,
+    transaction_id TEXT   NOT NULL,
+    agent          TEXT   NOT NULL,
+    admin_user     TEXT   NOT NULL,
+    instance       TEXT   NOT NULL,
+    details        TEXT   NOT NULL
+);
+
+-- +goose Down
+DROP TABLE audit_events;
