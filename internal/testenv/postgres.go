@@ -97,7 +97,7 @@ func postgresMajor(folder string) int {
 // unprivileged returns the user that runs PostgreSQL: nil for ourselves, another one when we are root.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // no credential means no change of user
+		return nil, nil // no credential means no change of user
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		account, err := user.Lookup(name)
