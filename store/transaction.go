@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // State is where an authentication transaction stands.
 type State string
@@ -92,6 +95,41 @@ type Transaction struct {
 	CreatedAt      time.Time // UTC, milliseconds
 	FetchedAt      time.Time
 	ExpiresAt      time.Time // answers are refused from this instant on
+}
+
+// Open tells whether the transaction may still be fetched or answered at that moment.
+func (t Transaction) Open(now time.Time) bool {
+	return !t.State.Final() && now.Before(t.ExpiresAt)
+}
+
+// TransactionChange is what a move of a transaction sets beside its state. Zero fields stay as they are.
+type TransactionChange struct {
+	Version        int    // the version that the caller has read and that the move needs; 0 = any
+	Challenge      string // what the next answer must repeat
+	Resends        int    // added
+	PINAttempts    int    // added
+	InvalidAnswers int    // added
+}
+
+// StateError tells in which state a transaction was when a move was refused. It matches ErrConflict.
+type StateError struct {
+	State State
+}
+
+// Error implements error.
+func (e StateError) Error() string { return fmt.Sprintf("transaction is %s", e.State) }
+
+// Is lets errors.Is(err, ErrConflict) match.
+func (e StateError) Is(target error) bool { return target == ErrConflict }
+
+// TransactionAnswer is the stored reply to one counted answer: the identical answer gets it again.
+type TransactionAnswer struct {
+	TransactionID string
+	AnswerHash    []byte // unique with TransactionID
+	Status        int    // of the HTTP answer
+	Body          []byte // of the HTTP answer
+	AnsweredAt    time.Time
+	ExpiresAt     time.Time // of the transaction; the row is kept an hour longer
 }
 
 // TransactionOutcome is the durable decision of one transaction. Its row is inserted once; whoever inserts it has won.
