@@ -25,12 +25,16 @@ type Enrollment struct {
 	EncryptionKey []byte // public JWK, P-256; nil = answers are protected by TLS only
 	ServerEncKID  string
 	ServerSigKID  string
-	PushToken     string // "" = keys only
+	PushToken     []byte // sealed for PushTokenPlace; nil = keys only
+	PushTokenHash []byte // keyed hash of the push token, for comparisons
 	PushState     PushState
 	DeviceName    string
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
+
+// PushTokenPlace names where the sealed push token is kept: sealing binds it to this enrollment.
+func (e Enrollment) PushTokenPlace() string { return "enrollment/" + e.ID + "/push_token" }
 
 // EnrollmentStep is how far an enrollment in flight has come.
 type EnrollmentStep string
@@ -46,5 +50,7 @@ type PendingEnrollment struct {
 	Enrollment
 	Step      EnrollmentStep
 	Challenge string // base64url, 32 bytes: what the next step must repeat
-	ExpiresAt time.Time
+	// ServerKeys are the keys made for this enrollment alone; they become rows when it is acknowledged. Empty = the shared ones.
+	ServerKeys []ServerKey
+	ExpiresAt  time.Time
 }

@@ -1,0 +1,25 @@
+package store
+
+import "time"
+
+// KeyPurpose is what a key pair of the server is for, as a JWK spells it in "use".
+type KeyPurpose string
+
+// The purposes of server keys in mobile authentication.
+const (
+	KeyForEncryption KeyPurpose = "enc" // devices encrypt to it
+	KeyForSignature  KeyPurpose = "sig" // the server signs messages to devices with it
+)
+
+// ServerKey is one P-256 key pair of the server for mobile authentication: shared by all enrollments, or of one alone.
+type ServerKey struct {
+	KID          string // RFC 7638 thumbprint of the public key
+	Purpose      KeyPurpose
+	Private      []byte // private JWK, sealed for Place
+	EnrollmentID string // "" = shared
+	CreatedAt    time.Time
+	RetiredAt    time.Time // zero = handed out to new enrollments
+}
+
+// Place names where the sealed private key is kept.
+func (k ServerKey) Place() string { return "server_keys/" + k.KID }
