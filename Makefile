@@ -8,6 +8,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 ARGS     ?=
 FUZZTIME ?= 10s
 RUN      ?=
+PKG      ?=
 
 GO       ?= go
 BIN      := bin/tokenserver
@@ -15,7 +16,8 @@ TESTENV  := build/testenv
 LDFLAGS  := -X main.version=$(VERSION)
 TOOL     := $(GO) tool -modfile=tools/go.mod
 # The black-box suite runs by itself: it needs the built binary and no race detector.
-PACKAGES  = $$($(GO) list ./... | grep -v -E '^tokenserver/e2e(/|$$)')
+PACKAGES  = $(or $(PKG),$(ALL))
+ALL       = $$($(GO) list ./... | grep -v -E '^tokenserver/e2e(/|$$)')
 SELECT    = $(if $(RUN),-run '$(RUN)')
 
 export TOKENSERVER_BIN := $(CURDIR)/$(BIN)
@@ -39,16 +41,16 @@ build: ## make bin/tokenserver, static, with the version inside
 .PHONY: test
 test: deps build $(TESTENV) ## everything: unit, race, stores, black-box, browser; installs what is missing
 	export TOKENSERVER_TEST_REQUIRE=1; status=0; \
-	$(TESTENV) --no-fsync --redis-cluster -- $(GO) test -race -timeout 25m $(PACKAGES) || status=1; \
+	$(TESTENV) --no-fsync --redis-cluster -- $(GO) test -race -timeout 25m $(ALL) || status=1; \
 	$(TESTENV) -- $(GO) test -count=1 -timeout 20m ./e2e/... || status=1; \
 	exit $$status
 
 .PHONY: unit
-unit: $(TESTENV) ## the tests beside the code, fast, without the race detector (RUN=TestName)
+unit: $(TESTENV) ## the tests beside the code, fast, without the race detector (PKG=./sms/... RUN=TestName)
 	$(TESTENV) --no-fsync --redis-cluster -- $(GO) test -timeout 15m $(SELECT) $(PACKAGES)
 
 .PHONY: race
-race: $(TESTENV) ## the same under the race detector (RUN=TestName)
+race: $(TESTENV) ## the same under the race detector (PKG=./sms/... RUN=TestName)
 	$(TESTENV) --no-fsync --redis-cluster -- $(GO) test -race -timeout 25m $(SELECT) $(PACKAGES)
 
 .PHONY: e2e
@@ -67,19 +69,19 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 .PHONY: cover
 cover: $(TESTENV) ## coverage of the tests beside the code; writes build/cover.html
 	mkdir -p build
-	$(TESTENV) --no-fsync --redis-cluster -- $(GO) test -timeout 15m -coverpkg=./... -coverprofile=build/cover.out $(PACKAGES)
+	$(TESTENV) --no-fsync --redis-cluster -- $(GO) test -timeout 15m -coverpkg=./... -coverprofile=build/cover.out $(ALL)
 	$(GO) tool cover -html=build/cover.out -o build/cover.html
 	$(GO) tool cover -func=build/cover.out | tail -n 1
 
 ##@ Check
 
 .PHONY: lint
-lint: ## golangci-lint with .golangci.yml
-	$(TOOL) golangci-lint run ./...
+lint: ## golangci-lint with .golangci.yml (PKG=./sms/...)
+	$(TOOL) golangci-lint run $(or $(PKG),./...)
 
 .PHONY: fmt
 fmt: ## format everything (gofumpt, goimports)
-	$(TOOL) golangci-lint fmt ./...
+	$(TOOL) golangci-lint fmt $(or $(PKG),./...)
 
 .PHONY: verify
 verify: generate ## generate and tidy, then fail when that changed anything
