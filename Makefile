@@ -34,7 +34,7 @@ run: build ## start the server on SQLite and a throw-away Redis (ARGS="--help")
 
 .PHONY: build
 build: ## make bin/tokenserver, static, with the version inside
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tokenserver
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tokenserver
 
 ##@ Test
 
