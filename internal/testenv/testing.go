@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// The environment variables that the runner in cmd/testenv sets and that the helpers below read.
+// The environment variables between the runner in cmd/testenv, which sets the first three, and the tests. Postgres below
+// uses the first; the other two are for suites that share a server, because Redis and RedisCluster start their own.
 const (
 	EnvPostgres     = "TOKENSERVER_TEST_POSTGRES_DSN"        // URL of a database whose user may create others
 	EnvRedis        = "TOKENSERVER_TEST_REDIS_ADDR"          // host:port
