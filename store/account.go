@@ -1,0 +1,25 @@
+package store
+
+import (
+	"time"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Account is a person who signs in with a username and a password that this server keeps.
+type Account struct {
+	ID           string            // the subject of tokens; never changes
+	Username     string            // as typed by the administrator; unique under UsernameKey
+	PasswordHash string            // argon2id in PHC form; "" = cannot sign in with a password
+	Disabled     bool              //
+	Attributes   map[string]string // claims of userinfo: name, email, …
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// UsernameKey is the form under which usernames are unique and looked up: case folded and compatibility-composed, so
+// that "Ann", "ann" and full-width "ａｎｎ" are one person.
+func UsernameKey(username string) string {
+	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(username)))
+}
