@@ -18,5 +18,51 @@ CREATE TABLE audit_events (
     details        TEXT   NOT NULL
 );
 
+CREATE INDEX audit_events_user ON audit_events (LOWER(user_id), sequence) WHERE user_id <> '';
+CREATE INDEX audit_events_client ON audit_events (client_id, sequence) WHERE client_id <> '';
+CREATE INDEX audit_events_code ON audit_events (code, sequence);
+CREATE INDEX audit_events_time ON audit_events (time);
+CREATE INDEX audit_events_transaction ON audit_events (transaction_id);
+
+-- The seals give committed events their dense positions; the rows of audit_events are never changed.
+CREATE TABLE audit_seals (
+    position BIGINT PRIMARY KEY,
+    sequence BIGINT NOT NULL UNIQUE,
+    hash     BLOB  NOT NULL
+);
+
+-- One row: how far the sealer has come.
+CREATE TABLE audit_sealer (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    position BIGINT NOT NULL,
+    scanned  BIGINT NOT NULL,
+    hash     BLOB  NOT NULL
+);
+
+-- Sequence numbers below "scanned" that had no row yet: transactions that committed late fill them.
+CREATE TABLE audit_gaps (
+    sequence BIGINT PRIMARY KEY,
+    seen_at  BIGINT NOT NULL
+);
+
+CREATE TABLE audit_checkpoints (
+    position BIGINT PRIMARY KEY,
+    hash     BLOB  NOT NULL,
+    time     BIGINT NOT NULL,
+    jws      TEXT   NOT NULL
+);
+
+-- Who does what only one process of the cluster may do.
+CREATE TABLE leases (
+    name    TEXT   PRIMARY KEY,
+    holder  TEXT   NOT NULL,
+    expires BIGINT NOT NULL
+);
+
 -- +goose Down
+DROP TABLE leases;
+DROP TABLE audit_checkpoints;
+DROP TABLE audit_gaps;
+DROP TABLE audit_sealer;
+DROP TABLE audit_seals;
 DROP TABLE audit_events;
