@@ -41,12 +41,12 @@ func reservations() []reserved {
 		},
 		{
 			target: []string{"github.com/redis/go-redis", "github.com/alicebob/miniredis"},
-			only:   []string{"store/redisstore", "bench"}, testsToo: true,
+			only:   []string{"store/redisstore", "bench", "internal/audittest"}, testsToo: true,
 			why: "Redis clients and servers appear only in store/redisstore",
 		},
 		{
-			target: []string{"store/sqlstore", "store/redisstore", "store/storetest"},
-			only:   []string{"cmd", "bench", "store/sqlstore", "store/redisstore", "store/storetest"}, testsToo: true,
+			target: []string{"store/sqlstore", "store/redisstore"},
+			only:   []string{"cmd", "bench", "store/sqlstore", "store/redisstore", "store/storetest", "internal/audittest"}, testsToo: true,
 			why: "only cmd connects an engine",
 		},
 		{
@@ -54,7 +54,9 @@ func reservations() []reserved {
 			why: "stand-ins are linked into demo, benchmarks and tests only",
 		},
 		{
-			target: []string{"internal/testenv"}, only: []string{"bench", "e2e", "internal/testenv", "store/storetest"}, testsToo: true,
+			target:   []string{"internal/testenv", "internal/audittest", "store/storetest"},
+			only:     []string{"bench", "e2e", "internal/testenv", "internal/audittest", "store/storetest"},
+			testsToo: true,
 			why: "the test environment is no part of the server",
 		},
 		{
@@ -208,6 +210,9 @@ func TestRulesOfImports(t *testing.T) {
 		{folder: "oauth", target: "bench", ours: true},
 		{folder: "oauth", target: "internal/testenv", ours: true},
 		{folder: "oauth", test: true, target: "internal/testenv", ours: true, ok: true},
+		{folder: "internal/audittest", target: "store/sqlstore", ours: true, ok: true},
+		{folder: "oauth", target: "internal/audittest", ours: true},
+		{folder: "oauth", test: true, target: "internal/audittest", ours: true, ok: true},
 		{folder: "internal/testenv", target: "github.com/jackc/pgx/v5", ok: true},
 	} {
 		if why := complaint(tc.folder, tc.test, tc.target, tc.ours); (why == "") != tc.ok {
