@@ -57,7 +57,7 @@ func reservations() []reserved {
 			target:   []string{"internal/testenv", "internal/audittest", "store/storetest"},
 			only:     []string{"bench", "e2e", "internal/testenv", "internal/audittest", "store/storetest"},
 			testsToo: true,
-			why: "the test environment is no part of the server",
+			why:      "the test environment is no part of the server",
 		},
 		{
 			target: []string{"phone"}, only: []string{"cmd/tokenserver", "bench", "e2e", "phone", "internal/standin"}, testsToo: true,
