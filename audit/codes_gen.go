@@ -288,6 +288,7 @@ const (
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
 	SettingsApplied                                       Code = "SETTINGS_APPLIED"                                              // A settings document was validated as a whole and applied.
+	APIEventsListed                                       Code = "API_EVENTS_LISTED"                                             // A page of the audit log was handed out over the events API.
 )
 
 // catalogue describes every code, in the order of catalogue.txt.
@@ -576,4 +577,5 @@ var catalogue = [...]Entry{
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},
 	{Code: SettingsApplied, Kind: Extension, Area: "server", Outcome: Success, Description: "A settings document was validated as a whole and applied."},
+	{Code: APIEventsListed, Kind: Extension, Area: "end-user-api", Outcome: Success, Description: "A page of the audit log was handed out over the events API."},
 }

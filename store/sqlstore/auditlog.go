@@ -12,24 +12,12 @@ import (
 	"tokenserver/audit"
 )
 
-// EventFilter selects events of the sealed log. Empty members select everything; they are joined by AND.
-type EventFilter struct {
-	UserID        string // case-insensitive
-	ClientID      string
-	TransactionID string
-	Codes         []string // any of them
-	Without       []string // none of them
-	From          time.Time
-	Until         time.Time // exclusive
-	Before        int64     // positions below; 0 = all
-	After         int64     // positions above
-}
-
-func (f EventFilter) where(upTo int64) (string, []any) {
-	conditions := []string{"s.position <= ?"}
+// conditions returns the WHERE clause of a filter, for positions up to upTo.
+func conditions(f audit.Filter, upTo int64) (string, []any) {
+	clauses := []string{"s.position <= ?"}
 	args := []any{upTo}
 	add := func(condition string, values ...any) {
-		conditions = append(conditions, condition)
+		clauses = append(clauses, condition)
 		args = append(args, values...)
 	}
 	if f.UserID != "" {
@@ -59,21 +47,21 @@ func (f EventFilter) where(upTo int64) (string, []any) {
 	if f.After > 0 {
 		add("s.position > ?", f.After)
 	}
-	return strings.Join(conditions, " AND "), args
+	return strings.Join(clauses, " AND "), args
 }
 
 const sealedJoin = ` FROM audit_seals s JOIN audit_events e ON e.sequence = s.sequence WHERE `
 
 // Events returns one page of the sealed log up to a position, newest first.
-func (s *Store) Events(ctx context.Context, f EventFilter, upTo int64, offset, limit int) ([]audit.Sealed, error) {
-	where, args := f.where(upTo)
+func (s *Store) Events(ctx context.Context, f audit.Filter, upTo int64, offset, limit int) ([]audit.Sealed, error) {
+	where, args := conditions(f, upTo)
 	return s.sealedRows(ctx, `SELECT `+sealedColumns+`, s.position, s.hash`+sealedJoin+where+
 		` ORDER BY s.position DESC LIMIT ? OFFSET ?`, append(args, limit, offset)...)
 }
 
 // CountEvents returns how many events of the sealed log the filter selects.
-func (s *Store) CountEvents(ctx context.Context, f EventFilter, upTo int64) (n int, err error) {
-	where, args := f.where(upTo)
+func (s *Store) CountEvents(ctx context.Context, f audit.Filter, upTo int64) (n int, err error) {
+	where, args := conditions(f, upTo)
 	err = s.row(ctx, `SELECT COUNT(*)`+sealedJoin+where, args, &n)
 	return n, err
 }
