@@ -1,0 +1,39 @@
+-- +goose Up
+CREATE TABLE consents (
+    user_id   TEXT   NOT NULL,
+    client_id TEXT   NOT NULL,
+    scope     TEXT   NOT NULL,
+    given_at  BIGINT NOT NULL,
+    PRIMARY KEY (user_id, client_id, scope)
+);
+
+CREATE TABLE used_codes (
+    code_hash BYTEA   PRIMARY KEY,
+    client_id TEXT   NOT NULL,
+    user_id   TEXT   NOT NULL,
+    family_id TEXT   NOT NULL,
+    used_at   BIGINT NOT NULL
+);
+CREATE INDEX used_codes_by_time ON used_codes (used_at);
+
+CREATE TABLE sign_in_attempts (
+    subject       TEXT    PRIMARY KEY,
+    attempts      INTEGER NOT NULL,
+    blocked_until BIGINT  NOT NULL,
+    last_at       BIGINT  NOT NULL
+);
+CREATE INDEX sign_in_attempts_by_time ON sign_in_attempts (last_at);
+
+CREATE TABLE known_browsers (
+    browser_hash BYTEA   NOT NULL,
+    user_id      TEXT   NOT NULL,
+    last_used    BIGINT NOT NULL,
+    PRIMARY KEY (browser_hash, user_id)
+);
+CREATE INDEX known_browsers_by_user ON known_browsers (user_id);
+
+-- +goose Down
+DROP TABLE known_browsers;
+DROP TABLE sign_in_attempts;
+DROP TABLE used_codes;
+DROP TABLE consents;
