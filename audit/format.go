@@ -81,9 +81,17 @@ func (f Formatter) cef(e *Sealed) string {
 	fmt.Fprintf(&b, "rt=%d outcome=%s externalId=%s", e.Time.UnixMilli(), e.Code.Outcome(), e.Identifier())
 	value := strings.NewReplacer(`\`, `\\`, `=`, `\=`, "\n", `\n`, "\r", `\r`)
 	for _, member := range [...][2]string{
-		{"src", e.ClientIP}, {"suser", e.UserID}, {"deviceExternalId", e.ClientID}, {"requestClientApplication", e.UserAgent},
-		{"cn1", fmt.Sprint(e.Position)}, {"dvchost", e.Instance}, {"cs2", e.TransactionID}, {"cs3", e.Agent},
-		{"cs4", e.AdminUser}, {"cs5", strings.Trim(e.Application+"/"+e.Platform+"/"+e.Version, "/")}, {"cs1", e.details()},
+		{"src", e.ClientIP},
+		{"suser", e.UserID},
+		{"deviceExternalId", e.ClientID},
+		{"requestClientApplication", e.UserAgent},
+		{"cn1", fmt.Sprint(e.Position)},
+		{"dvchost", e.Instance},
+		{"cs2", e.TransactionID},
+		{"cs3", e.Agent},
+		{"cs4", e.AdminUser},
+		{"cs5", strings.Trim(e.Application+"/"+e.Platform+"/"+e.Version, "/")},
+		{"cs1", e.details()},
 	} {
 		if member[1] != "" {
 			fmt.Fprintf(&b, " %s=%s", member[0], value.Replace(member[1]))

@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"database/sql"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -15,15 +16,17 @@ import (
 func TestScrapeShowsWhatWasCounted(t *testing.T) {
 	m := metrics.New("v1")
 	m.SQLPool(func() sql.DBStats { return sql.DBStats{OpenConnections: 3} })
-	m.Request(web.Observation{Route: "/oauth/token", Method: "POST", Status: 200, Elapsed: time.Millisecond,
-		Codes: []audit.Code{audit.TokenRequestAccessTokenCreated}})
+	m.Request(web.Observation{
+		Route: "/oauth/token", Method: "POST", Status: 200, Elapsed: time.Millisecond,
+		Codes: []audit.Code{audit.TokenRequestAccessTokenCreated},
+	})
 	m.Request(web.Observation{Method: "GET", Status: 404})
 	m.AuditCommit(7, time.Millisecond)
 	m.Push("apns", "accepted", time.Millisecond)
 	m.Job("pushauth.callback", "done")
 
 	answer := httptest.NewRecorder()
-	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{
 		`tokenserver_request_seconds_count{method="POST",route="/oauth/token",status="200"} 1`,
 		`tokenserver_request_seconds_count{method="GET",route="unknown",status="404"} 1`,

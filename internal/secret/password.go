@@ -54,6 +54,6 @@ func VerifyPassword(hash, password string) (bool, error) {
 	if err != nil || len(want) == 0 || memory > 1<<20 || time == 0 || time > 10 || threads == 0 {
 		return false, ErrBadHash
 	}
-	got := argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(len(want))) //nolint:gosec // bounded by the text
+	got := argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
 }

@@ -19,6 +19,6 @@ func NewChallenge() string { return base64.RawURLEncoding.EncodeToString(Bytes(t
 // Bytes returns n random bytes.
 func Bytes(n int) []byte {
 	b := make([]byte, n)
-	rand.Read(b) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(b)
 	return b
 }

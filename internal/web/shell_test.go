@@ -44,19 +44,27 @@ func TestEndings(t *testing.T) {
 		audit  []audit.Code
 	}{
 		{name: "success", status: 200, body: `{"ok":true}`, audit: []audit.Code{audit.ConsentGiven}},
-		{name: "failure", err: refusal.With("remaining_attempts", 2), status: 400,
+		{
+			name: "failure", err: refusal.With("remaining_attempts", 2), status: 400,
 			body:  `{"error":"invalid_grant","error_description":"no","remaining_attempts":2}`,
-			audit: []audit.Code{audit.ConsentGiven, audit.TokenRequestInvalidGrant}},
-		{name: "failure with a number", status: 404,
+			audit: []audit.Code{audit.ConsentGiven, audit.TokenRequestInvalidGrant},
+		},
+		{
+			name: "failure with a number", status: 404,
 			err:   outcome.Failure{Code: outcome.NotFound, Number: 1001, Text: "nobody", Audit: audit.PushAuthInitFailure},
 			body:  `{"error_code":"1001","description":"nobody","error":"not_found","error_description":"nobody"}`,
-			audit: []audit.Code{audit.ConsentGiven, audit.PushAuthInitFailure}},
-		{name: "fault of ours", err: errors.New("secret cause"), status: 500,
+			audit: []audit.Code{audit.ConsentGiven, audit.PushAuthInitFailure},
+		},
+		{
+			name: "fault of ours", err: errors.New("secret cause"), status: 500,
 			body:  `{"error":"server_error","error_description":"the server made a mistake; it has been logged"}`,
-			audit: []audit.Code{audit.ConsentGiven}},
-		{name: "store away", err: errors.Join(store.ErrUnavailable, errors.New("dial")), status: 503,
+			audit: []audit.Code{audit.ConsentGiven},
+		},
+		{
+			name: "store away", err: errors.Join(store.ErrUnavailable, errors.New("dial")), status: 503,
 			body:  `{"error":"temporarily_unavailable","error_description":"the server cannot work right now, try again shortly"}`,
-			audit: []audit.Code{audit.ConsentGiven}},
+			audit: []audit.Code{audit.ConsentGiven},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var codes []audit.Code

@@ -90,9 +90,9 @@ const (
 	commitTimeout = 10 * time.Second
 )
 
-func newCommitter(s *Store) *committer {
+func newCommitter(ctx context.Context, s *Store) *committer {
 	c := &committer{store: s, queue: make(chan batch, queued), done: make(chan struct{})}
-	go c.run()
+	go c.run(context.WithoutCancel(ctx)) // it ends with close, after the last batch
 	return c
 }
 
@@ -111,7 +111,7 @@ func (c *committer) close() {
 	<-c.done
 }
 
-func (c *committer) run() {
+func (c *committer) run(ctx context.Context) {
 	defer close(c.done)
 	var events []audit.Event
 	var waiting []chan error
@@ -129,16 +129,20 @@ func (c *committer) run() {
 				break gather
 			}
 		}
-		err := c.write(events)
+		start := c.store.now()
+		err := c.write(ctx, events)
+		if c.store.ObserveCommit != nil {
+			c.store.ObserveCommit(len(events), c.store.now().Sub(start))
+		}
 		for _, result := range waiting {
 			result <- err
 		}
 	}
 }
 
-func (c *committer) write(events []audit.Event) error {
+func (c *committer) write(ctx context.Context, events []audit.Event) error {
 	s := c.store
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	var err error
 	if s.engine == postgreSQL {

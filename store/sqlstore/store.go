@@ -29,6 +29,9 @@ type Config struct {
 
 // Store is the SQL store. Safe for concurrent use.
 type Store struct {
+	// ObserveCommit, if set before the first request, learns of every group commit: for metrics.
+	ObserveCommit func(events int, elapsed time.Duration)
+
 	db     *sql.DB
 	gorm   *gorm.DB
 	engine engine
@@ -90,7 +93,7 @@ func Open(ctx context.Context, config Config, log *slog.Logger, now func() time.
 		_ = s.db.Close()
 		return nil, fmt.Errorf("open gorm: %w", err)
 	}
-	s.events = newCommitter(s)
+	s.events = newCommitter(ctx, s)
 	return s, nil
 }
 
