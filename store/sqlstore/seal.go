@@ -143,32 +143,6 @@ func scanEvent(rows *sql.Rows, more ...any) (audit.Sealed, error) {
 	return e, err
 }
 
-// AddCheckpoint keeps a signed checkpoint of the chain.
-func (s *Store) AddCheckpoint(ctx context.Context, c audit.Checkpoint) error {
-	_, err := s.exec(ctx, `INSERT INTO audit_checkpoints (position, hash, time, jws) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		c.Position, c.Hash, micros(c.Time), c.JWS)
-	if err != nil {
-		return fmt.Errorf("add audit checkpoint: %w", err)
-	}
-	return nil
-}
-
-// Checkpoints returns the checkpoints, oldest first.
-func (s *Store) Checkpoints(ctx context.Context) ([]audit.Checkpoint, error) {
-	var checkpoints []audit.Checkpoint
-	err := s.each(ctx, `SELECT position, hash, time, jws FROM audit_checkpoints ORDER BY position`, nil, func(rows *sql.Rows) error {
-		var c audit.Checkpoint
-		var time int64
-		if err := rows.Scan(&c.Position, &c.Hash, &time, &c.JWS); err != nil {
-			return err
-		}
-		c.Time = moment(time)
-		checkpoints = append(checkpoints, c)
-		return nil
-	})
-	return checkpoints, err
-}
-
 // SealedUpTo returns the last position and its hash; 0 and nil before the first.
 func (s *Store) SealedUpTo(ctx context.Context) (position int64, hash []byte, err error) {
 	err = s.row(ctx, `SELECT position, hash FROM audit_sealer WHERE id = 1`, nil, &position, &hash)
