@@ -180,7 +180,7 @@ func (v *visit) read(ctx context.Context, page *Page, at *url.URL) (step, error)
 			return form.submit(at, url.Values{"code": {code}})
 		}
 	}
-	if len(page.Forms) == 1 && page.Forms[0].onlyHidden() { // a page that posts itself onwards
+	if len(page.Forms) == 1 && page.Forms[0].onlyHidden() && !page.Forms[0].Button("decision") { // a page that posts itself onwards
 		return page.Forms[0].submit(at, nil)
 	}
 	return step{}, ErrLost
