@@ -90,11 +90,11 @@ type PushConfiguration struct {
 	Name     string `yaml:"name" json:"name"`
 	Platform string `yaml:"platform" json:"platform"` // android or ios
 
-	TeamID     string `yaml:"team_id" json:"team_id,omitempty"`         // ios, 10 characters
-	KeyID      string `yaml:"key_id" json:"key_id,omitempty"`           // ios, 10 characters
-	SigningKey Secret `yaml:"signing_key" json:"signing_key,omitempty"` // ios, the .p8 file
+	TeamID     string `yaml:"team_id" json:"team_id,omitempty"`                  // ios, 10 characters
+	KeyID      string `yaml:"key_id" json:"key_id,omitempty"`                    // ios, 10 characters
+	SigningKey Secret `yaml:"signing_key,omitempty" json:"signing_key,omitzero"` // ios, the .p8 file
 
-	ServiceAccount Secret `yaml:"service_account" json:"service_account,omitempty"` // android, service account JSON
+	ServiceAccount Secret `yaml:"service_account,omitempty" json:"service_account,omitzero"` // android, service account JSON
 }
 
 // Application is a mobile app in all its versions.
@@ -194,7 +194,7 @@ type WebClient struct {
 	Name                  string               `yaml:"name" json:"name"`
 	Disabled              bool                 `yaml:"disabled" json:"disabled"`
 	Authentication        ClientAuthentication `yaml:"client_authentication_method" json:"client_authentication_method"`
-	Secret                ClientSecret         `yaml:"client_secret" json:"client_secret,omitempty"`
+	Secret                ClientSecret         `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
 	PublicKey             string               `yaml:"public_key" json:"public_key,omitempty"` // PEM, for PRIVATE_KEY_JWT
 	Grants                []Grant              `yaml:"grant_types" json:"grant_types"`
 	AccessTokenFormat     string               `yaml:"access_token_format" json:"access_token_format"`
@@ -230,7 +230,7 @@ type APIClient struct {
 	Name           string               `yaml:"name" json:"name"`
 	Disabled       bool                 `yaml:"disabled" json:"disabled"`
 	Authentication ClientAuthentication `yaml:"authentication_method" json:"authentication_method"` // CLIENT_SECRET_BASIC or PRIVATE_KEY_JWT
-	Secret         ClientSecret         `yaml:"client_secret" json:"client_secret,omitempty"`
+	Secret         ClientSecret         `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
 	PublicKey      string               `yaml:"public_key" json:"public_key,omitempty"` // PEM
 	Scopes         []string             `yaml:"scopes" json:"scopes"`
 }
@@ -249,16 +249,16 @@ type AuthenticationType struct {
 type Callback struct {
 	URL           string `yaml:"url" json:"url"` // compared byte for byte
 	Username      string `yaml:"username" json:"username,omitempty"`
-	Password      Secret `yaml:"password" json:"password,omitempty"`
-	SigningSecret Secret `yaml:"signing_secret" json:"signing_secret,omitempty"` // whsec_ and base64 of 32 bytes; generated when absent
+	Password      Secret `yaml:"password,omitempty" json:"password,omitzero"`
+	SigningSecret Secret `yaml:"signing_secret,omitempty" json:"signing_secret,omitzero"` // whsec_ and base64 of 32 bytes; generated when absent
 }
 
 // User is a built-in account. Applying a document creates it or updates its attributes; the password is set only when
-// the account is new or the document's differs.
+// the account is new or the document's differs. People are not settings: an account that a document does not name stays.
 type User struct {
 	ID         string            `yaml:"id" json:"id"` // the subject of tokens
 	Username   string            `yaml:"username" json:"username"`
-	Password   Secret            `yaml:"password" json:"-"`
+	Password   Secret            `yaml:"password,omitempty" json:"password,omitzero"`
 	Disabled   bool              `yaml:"disabled" json:"disabled"`
 	Attributes map[string]string `yaml:"attributes" json:"attributes"` // name, email, …: claims of userinfo
 }

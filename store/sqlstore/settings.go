@@ -56,8 +56,13 @@ func (s *Store) WriteSettings(ctx context.Context, put, remove []store.Setting) 
 			return 0, fmt.Errorf("remove settings: %w", err)
 		}
 	}
-	if err := s.putSettings(ctx, put); err != nil {
-		return 0, err
+	for _, r := range put {
+		_, err := s.exec(ctx, `INSERT INTO settings_documents (kind, name, position, body) VALUES (?, ?, ?, ?)
+			ON CONFLICT (kind, name) DO UPDATE SET position = excluded.position, body = excluded.body`,
+			r.Kind, r.Name, r.Position, string(r.Body))
+		if err != nil {
+			return 0, fmt.Errorf("put settings: %w", err)
+		}
 	}
 	var version int64
 	err := s.row(ctx, `UPDATE settings_version SET version = version + 1 WHERE id = 1 RETURNING version`, nil, &version)
@@ -65,24 +70,6 @@ func (s *Store) WriteSettings(ctx context.Context, put, remove []store.Setting) 
 		return 0, fmt.Errorf("raise settings version: %w", err)
 	}
 	return version, nil
-}
-
-// ResealSettings replaces bodies that say the same under a newer key: no new version. It belongs into a transaction
-// that holds LockSettings.
-func (s *Store) ResealSettings(ctx context.Context, put []store.Setting) error {
-	return s.putSettings(ctx, put)
-}
-
-func (s *Store) putSettings(ctx context.Context, put []store.Setting) error {
-	for _, r := range put {
-		_, err := s.exec(ctx, `INSERT INTO settings_documents (kind, name, position, body) VALUES (?, ?, ?, ?)
-			ON CONFLICT (kind, name) DO UPDATE SET position = excluded.position, body = excluded.body`,
-			r.Kind, r.Name, r.Position, string(r.Body))
-		if err != nil {
-			return fmt.Errorf("put settings: %w", err)
-		}
-	}
-	return nil
 }
 
 // HasInstallations tells whether any installation of that version of an application is registered. An empty platform

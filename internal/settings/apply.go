@@ -1,0 +1,247 @@
+package settings
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"tokenserver/audit"
+	"tokenserver/internal/secret"
+	"tokenserver/store"
+)
+
+// topic is where processes tell each other that the settings have changed.
+const topic = "settings"
+
+// errDryRun ends the transaction of a plan.
+var errDryRun = errors.New("dry run")
+
+// Apply makes d the whole of the settings: what d does not hold any more is removed, except users. It validates d as a
+// whole and names every problem at once. Applying the same document again changes nothing: no new version, no event.
+// The change, the new version and the event SETTINGS_APPLIED, which names the administrator by, commit together; this
+// process works with the new settings before Apply returns, every other one within two seconds.
+//
+// Errors: *Invalid when d cannot be applied; store.ErrUnavailable.
+func (s *Service) Apply(ctx context.Context, d Document, by string) (Changes, error) {
+	changes, err := s.apply(ctx, d, by, false)
+	if err != nil {
+		return Changes{}, err
+	}
+	if err := s.Load(ctx); err != nil {
+		return Changes{}, err
+	}
+	if !changes.Empty() && s.Hints != nil {
+		if err := s.Hints.Hint(ctx, topic); err != nil {
+			s.Log.WarnContext(ctx, "settings: hint other processes", "error", err)
+		}
+	}
+	return changes, nil
+}
+
+// Plan tells what Apply would do, with the same errors.
+func (s *Service) Plan(ctx context.Context, d Document) (Changes, error) {
+	return s.apply(ctx, d, "", true)
+}
+
+func (s *Service) apply(ctx context.Context, d Document, by string, dry bool) (Changes, error) {
+	d = d.Complete()
+	problems := s.Rules.check(d)
+	known, err := s.Accounts.Accounts(ctx)
+	if err != nil {
+		return Changes{}, fmt.Errorf("apply settings: %w", err)
+	}
+	passwords := newPasswords(known, d.Users) // slow hashes are made before the transaction, not inside it
+	if audit.TrailOf(ctx) == nil {            // the command line, or the start of the server
+		ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{}))
+	}
+	var changes Changes
+	err = s.Documents.InTx(ctx, func(ctx context.Context) error {
+		var err error
+		changes, err = s.decide(ctx, d, by, problems, passwords, dry)
+		if err == nil && dry {
+			return errDryRun
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errDryRun):
+		changes.Generated = nil
+	case err != nil:
+		return Changes{}, fmt.Errorf("apply settings: %w", err)
+	}
+	return changes, nil
+}
+
+// decide compares d with what is stored and writes the difference, inside a transaction.
+func (s *Service) decide(ctx context.Context, d Document, by string, problems problems, passwords *passwords, dry bool) (Changes, error) {
+	version, err := s.Documents.LockSettings(ctx)
+	if err != nil {
+		return Changes{}, err
+	}
+	was, stale, err := s.stored(ctx)
+	if err != nil {
+		return Changes{}, err
+	}
+	people, err := s.Accounts.Accounts(ctx)
+	if err != nil {
+		return Changes{}, err
+	}
+	if version == 0 {
+		was = Document{} // nothing was ever applied: the defaults that stored adds are not there yet
+	}
+	d = d.copied()
+	before, after := entities(&was), entities(&d)
+	if version == 0 {
+		before = nil
+	}
+	found := problems.clone()
+	generated := s.merge(before, after, &found)
+	difference, err := compare(before, after)
+	if err != nil {
+		return Changes{}, err
+	}
+	if err := s.guardInUse(ctx, &was, &d, &found); err != nil {
+		return Changes{}, err
+	}
+	changedPeople, peopleChanges := s.people(people, d.Users, passwords, &found)
+	if err := found.err(); err != nil {
+		return Changes{}, err
+	}
+	changes := Changes{Version: version, List: append(difference.list, peopleChanges...), Generated: generated}
+	puts := difference.put
+	for _, e := range after {
+		if stale[e.key()] {
+			puts = append(puts, e)
+		}
+	}
+	if dry || (changes.Empty() && len(stale) == 0) {
+		return changes, nil
+	}
+	rows := make([]store.Setting, len(puts))
+	for i := range puts {
+		if rows[i], err = puts[i].encode(s.Keys); err != nil {
+			return Changes{}, err
+		}
+	}
+	if changes.Version, err = s.Documents.WriteSettings(ctx, rows, difference.remove); err != nil {
+		return Changes{}, err
+	}
+	for _, a := range changedPeople {
+		if err := s.Accounts.PutAccount(ctx, a); err != nil {
+			return Changes{}, err
+		}
+	}
+	if changes.Empty() { // sealed anew, and nothing else
+		return changes, nil
+	}
+	s.Audit.Record(ctx, audit.SettingsApplied, audit.Admin(by), audit.Count("version", int(changes.Version)),
+		audit.Count("created", changes.Count(Created)), audit.Count("updated", changes.Count(Updated)),
+		audit.Count("removed", changes.Count(Removed)))
+	return changes, nil
+}
+
+const (
+	signingSecretBytes  = 32
+	signingSecretPrefix = "whsec_"
+)
+
+// merge puts stored values where the document says {redacted: true}, hashes client secrets, and makes what the document
+// leaves to the server. A generated secret stays when the document leaves it out again.
+func (s *Service) merge(before, after []entity, found *problems) []Generated {
+	was := byKey(before)
+	var generated []Generated
+	for _, e := range after {
+		then, known := was[e.key()]
+		if h, ok := e.value.(holder); ok {
+			var stored map[string]*Secret
+			if known {
+				stored = then.value.(holder).secrets()
+			}
+			for member, is := range h.secrets() {
+				if is.Kept() {
+					if stored[member] == nil || stored[member].Empty() {
+						found.add(e.path+"."+member, "is redacted, but nothing is stored that could be kept: write the secret")
+						continue
+					}
+					*is = *stored[member]
+				}
+			}
+		}
+		switch value := e.value.(type) {
+		case *Callback:
+			if !value.SigningSecret.Empty() {
+				break
+			}
+			if known && !then.value.(*Callback).SigningSecret.Empty() {
+				value.SigningSecret = then.value.(*Callback).SigningSecret
+				break
+			}
+			value.SigningSecret = NewSecret(signingSecretPrefix + base64.StdEncoding.EncodeToString(secret.Bytes(signingSecretBytes)))
+			generated = append(generated, Generated{e.kind, e.name, "signing_secret", value.SigningSecret.Reveal()})
+		case *WebClient:
+			if made := s.mergeClientSecret(e, then, known, value.Authentication, found); made != "" {
+				generated = append(generated, Generated{e.kind, e.name, "client_secret", made})
+			}
+		case *APIClient:
+			if made := s.mergeClientSecret(e, then, known, value.Authentication, found); made != "" {
+				generated = append(generated, Generated{e.kind, e.name, "client_secret", made})
+			}
+		}
+	}
+	return generated
+}
+
+// mergeClientSecret leaves the keyed hash of a client's secret in e, and returns the secret when it was made here.
+func (s *Service) mergeClientSecret(e, then entity, known bool, method ClientAuthentication, found *problems) (made string) {
+	is := e.value.(machine).clientSecret()
+	var stored []byte
+	if known {
+		stored = then.value.(machine).clientSecret().Digest
+	}
+	switch {
+	case method != SecretBasic:
+		*is = ClientSecret{}
+	case !is.Secret.Empty():
+		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, e.name, is.Reveal())}
+	case len(stored) > 0:
+		*is = ClientSecret{Digest: stored}
+	case is.Kept():
+		found.add(e.path+".client_secret", "is redacted, but nothing is stored that could be kept: write the secret, or leave it out to have one made")
+	default:
+		made = secret.NewToken()
+		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, e.name, made)}
+	}
+	return made
+}
+
+// guardInUse refuses to take away what registered installations need.
+func (s *Service) guardInUse(ctx context.Context, was, is *Document, found *problems) error {
+	next := NewSnapshot(0, *is)
+	for i := range was.Applications {
+		a := &was.Applications[i]
+		if next.Application(a.ID) == nil {
+			used, err := s.Installations.HasInstallations(ctx, a.ID, "", "")
+			if err != nil {
+				return err
+			}
+			if used {
+				found.add("applications", "%q is missing, but it has registered installations: keep it and set the status of its versions to DISABLED", a.ID)
+			}
+			continue
+		}
+		for _, v := range a.Versions {
+			if next.Version(a.ID, v.Platform, v.Version) != nil {
+				continue
+			}
+			used, err := s.Installations.HasInstallations(ctx, a.ID, v.Platform, v.Version)
+			if err != nil {
+				return err
+			}
+			if used {
+				found.add("applications", "version %q of %q on %s is missing, but it has registered installations: keep it and set its status to DISABLED", v.Version, a.ID, v.Platform)
+			}
+		}
+	}
+	return nil
+}

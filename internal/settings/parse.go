@@ -1,0 +1,142 @@
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+const (
+	maxDocument   = 8 << 20 // bytes of a document
+	maxSecretFile = 64 << 10
+)
+
+// Parse reads a document in YAML (or JSON, which is YAML). Unknown and repeated keys, a second document and aliases are
+// refused; messages name line and column. Files named by secrets are relative to dir. Parse does not judge the
+// content: see Rules.Validate.
+func Parse(text []byte, dir string) (Document, error) {
+	if len(text) > maxDocument {
+		return Document{}, fmt.Errorf("settings: the document has %d bytes: at most %d are read", len(text), maxDocument)
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return Document{}, fmt.Errorf("settings: %s", plain(err))
+	}
+	if len(file.Docs) > 1 {
+		return Document{}, errors.New("settings: want one YAML document, not several between ---")
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return Document{}, nil
+	}
+	if err := sober(file.Docs[0].Body); err != nil {
+		return Document{}, err
+	}
+	var d Document
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&d); err != nil {
+		return Document{}, fmt.Errorf("settings: %s", plain(err))
+	}
+	if err := d.readSecrets(dir); err != nil {
+		return Document{}, err
+	}
+	return d, nil
+}
+
+// plain is the message of the YAML library with line and column, without the excerpt, which may hold a secret.
+func plain(err error) string {
+	text := yaml.FormatError(err, false, false)
+	text, _, _ = strings.Cut(text, "\n")
+	return text
+}
+
+// sober refuses aliases, which can make a small document expand without end.
+func sober(node ast.Node) error {
+	var err error
+	ast.Walk(&visitor{&err}, node)
+	return err
+}
+
+type visitor struct{ err *error }
+
+// Visit implements ast.Visitor.
+func (v *visitor) Visit(node ast.Node) ast.Visitor {
+	switch node.Type() {
+	case ast.AliasType, ast.AnchorType, ast.MergeKeyType:
+		at := node.GetToken().Position
+		*v.err = fmt.Errorf("settings: [%d:%d] anchors, aliases and merge keys are not accepted: write the value out", at.Line, at.Column)
+	}
+	if *v.err != nil {
+		return nil
+	}
+	return v
+}
+
+// readSecrets fetches what {file: PATH} and {env: NAME} name. All that is missing is named at once. Errors: *Invalid.
+func (d *Document) readSecrets(dir string) error {
+	var found problems
+	for _, e := range entities(d) {
+		if h, ok := e.value.(holder); ok {
+			for _, member := range sortedKeys(h.secrets()) {
+				h.secrets()[member].read(dir, e.path+"."+member, &found)
+			}
+		}
+		if m, ok := e.value.(machine); ok {
+			m.clientSecret().read(dir, e.path+".client_secret", &found)
+		}
+	}
+	for i := range d.Users {
+		d.Users[i].Password.read(dir, fmt.Sprintf("users[%d].password", i), &found)
+	}
+	return found.err()
+}
+
+func (s *Secret) read(dir, path string, found *problems) {
+	switch {
+	case s.env != "":
+		value, set := os.LookupEnv(s.env)
+		if !set || value == "" {
+			found.add(path, "environment variable %s is not set", clip(s.env))
+			return
+		}
+		*s = NewSecret(value)
+	case s.file != "":
+		name := s.file
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		text, err := readShort(name)
+		if err != nil {
+			found.add(path, "%v", err)
+			return
+		}
+		*s = NewSecret(text)
+	}
+}
+
+// readShort reads a secret from a file, without the line end that editors add.
+func readShort(name string) (string, error) {
+	f, err := os.Open(name) //nolint:gosec // the administrator names the file
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > maxSecretFile:
+		return "", fmt.Errorf("%s is longer than %d bytes", name, maxSecretFile)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", name)
+	}
+	return secret, nil
+}
