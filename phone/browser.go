@@ -180,8 +180,14 @@ func (v *visit) read(ctx context.Context, page *Page, at *url.URL) (step, error)
 			return form.submit(at, url.Values{"code": {code}})
 		}
 	}
-	if len(page.Forms) == 1 && page.Forms[0].onlyHidden() && !page.Forms[0].Button("decision") { // a page that posts itself onwards
-		return page.Forms[0].submit(at, nil)
+	var onwards []Form // forms of a page that only passes something on
+	for _, form := range page.Forms {
+		if form.Method == http.MethodPost && form.onlyHidden() && !form.Button("decision") {
+			onwards = append(onwards, form)
+		}
+	}
+	if len(onwards) == 1 {
+		return onwards[0].submit(at, nil)
 	}
 	return step{}, ErrLost
 }

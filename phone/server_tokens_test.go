@@ -156,7 +156,8 @@ func (s *fakeServer) pending(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, 200, map[string]any{"transactions": []any{map[string]any{
-		"transaction_id": vectorTransaction, "profile_id": testProfile, "message": "Sign in?", "timestamp": 1, "time_to_live": 60}}})
+		"transaction_id": vectorTransaction, "profile_id": testProfile, "message": "Sign in?", "timestamp": 1, "time_to_live": 60,
+	}}})
 }
 
 // messageClaims are those of the one transaction.
@@ -249,8 +250,10 @@ func (s *fakeServer) answer(w http.ResponseWriter, r *http.Request) {
 			reply(w, 403, map[string]any{"error": "user_revoked", "used_attempts": 3, "max_attempts": 3, "remaining_attempts": 0})
 			return
 		}
-		reply(w, 400, map[string]any{"error": "invalid_refresh_token", "used_attempts": s.failures, "max_attempts": s.maxPIN,
-			"remaining_attempts": s.maxPIN - s.failures, "challenge": s.challenge})
+		reply(w, 400, map[string]any{
+			"error": "invalid_refresh_token", "used_attempts": s.failures, "max_attempts": s.maxPIN,
+			"remaining_attempts": s.maxPIN - s.failures, "challenge": s.challenge,
+		})
 		return
 	}
 	if claims["method"] == phone.MethodFingerprint && claims["finger_print_refresh_token"] != strings.Repeat("F1", 32) {

@@ -18,7 +18,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/sideshow/apns2"
 	"github.com/sideshow/apns2/token"
-	"golang.org/x/net/http2"
 
 	"tokenserver/internal/standin"
 )
@@ -57,14 +56,15 @@ func startAPNs(t *testing.T) (*standin.APNs, *clock, *ecdsa.PrivateKey, *http.Cl
 	return a, c, key, trusting(t, a)
 }
 
-// trusting is how a client is pointed at the stand-in: an http2.Transport whose roots hold its authority.
+// trusting is how a client is pointed at the stand-in: an HTTP/2 transport whose roots hold its authority.
 func trusting(t *testing.T, a *standin.APNs) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(a.CAPEM()) {
 		t.Fatal("no certificate in CAPEM")
 	}
-	transport := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP2(true)
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
 }

@@ -124,7 +124,8 @@ func TestFCMLibrary(t *testing.T) {
 		code   string
 		is     func(error) bool
 	}{
-		{429, "QUOTA_EXCEEDED", messaging.IsQuotaExceeded}, {500, "INTERNAL", messaging.IsInternal},
+		{429, "QUOTA_EXCEEDED", messaging.IsQuotaExceeded},
+		{500, "INTERNAL", messaging.IsInternal},
 		{401, "THIRD_PARTY_AUTH_ERROR", messaging.IsThirdPartyAuthError},
 	} {
 		f.FailNext(1, tc.status, tc.code)

@@ -51,8 +51,10 @@ func TestPortalVerifiesCallbacks(t *testing.T) {
 		{"other secret", "d1", now, sign(standin.NewWebhookSecret(), "d1", now, good), good, 401, "webhook-signature does not match"},
 		{"other id", "d2", now, sign(p.Secret(), "d1", now, good), good, 401, "webhook-signature does not match"},
 		{"other body", "d1", now, sign(p.Secret(), "d1", now, "{}"), good, 401, "webhook-signature does not match"},
-		{"result inside", "d1", now, sign(p.Secret(), "d1", now, `{"transaction_id":"a","callback_uri":"b","result":"c"}`),
-			`{"transaction_id":"a","callback_uri":"b","result":"c"}`, 400, "body must hold transaction_id and callback_uri, nothing else"},
+		{
+			"result inside", "d1", now, sign(p.Secret(), "d1", now, `{"transaction_id":"a","callback_uri":"b","result":"c"}`),
+			`{"transaction_id":"a","callback_uri":"b","result":"c"}`, 400, "body must hold transaction_id and callback_uri, nothing else",
+		},
 		{"not JSON", "d1", now, sign(p.Secret(), "d1", now, `x`), `x`, 400, "body is not an object of strings"},
 	} {
 		if got := deliver(t, p, tc.id, tc.stamp, tc.signature, tc.body); got != tc.status {
@@ -129,8 +131,10 @@ func TestPortalAPI(t *testing.T) {
 		calls = append(calls, call{r.Method, r.URL.EscapedPath(), r.PostForm.Encode()})
 		switch r.URL.Path {
 		case "/oauth/api/v4/authenticate/user":
-			_ = json.NewEncoder(w).Encode(map[string]any{"transaction_id": "t1", "auth_method": "push", "time_to_live": 120000,
-				"device": map[string]string{"name": "Kim's Pixel", "platform": "android"}})
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"transaction_id": "t1", "auth_method": "push", "time_to_live": 120000,
+				"device": map[string]string{"name": "Kim's Pixel", "platform": "android"},
+			})
 		case "/oauth/api/v4/authenticate/transaction/t1":
 			_, _ = w.Write([]byte(`{"transaction_id":"t1","is_authenticated":true,"authentication_method":"push_with_pin","used_authentication_attempts":2}`))
 		case "/oauth/api/v4/authenticate/user/u 1/device/D/enabled":
