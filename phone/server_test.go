@@ -63,6 +63,10 @@ type fakeServer struct {
 	answers   []string
 	grants    []url.Values
 	revoked   []string
+
+	attestations  any
+	generation    string // of the client tokens; changing it forgets the old ones
+	refuseClients bool   // refuse client tokens whatever they are
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -99,6 +103,12 @@ func newFakeServer(t *testing.T) *fakeServer {
 	mux.HandleFunc("POST /oauth/mobile-auth/v1/transactions/pending", s.pending)
 	mux.HandleFunc("POST /oauth/mobile-auth/v1/transactions/fetch", s.fetch)
 	mux.HandleFunc("POST /oauth/mobile-auth/v1/otp/fetch", s.fetch)
+	mux.HandleFunc("POST /oauth/mobile-auth/v1/otp", func(w http.ResponseWriter, r *http.Request) {
+		if s.body(r); r.Header.Get("Authorization") != "Bearer AT-authorization_code" {
+			t.Errorf("authorization %s", r.Header.Get("Authorization"))
+		}
+		reply(w, 201, map[string]any{"otp": "one-time", "expires_in": 120})
+	})
 	mux.HandleFunc("POST /oauth/mobile-auth/{version}/transactions/answer", s.answer)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -251,6 +261,7 @@ func (s *fakeServer) statement(text, version string) *ecdsa.PublicKey {
 func (s *fakeServer) completeKey(w http.ResponseWriter, r *http.Request) {
 	body := s.body(r)
 	s.public = s.statement(text(body)("client_statement"), "1.0.0")
+	s.attestations = body["attestations"]
 	if body["device_name"] != "Kim's Pixel" {
 		s.t.Errorf("device name %v", body["device_name"])
 	}

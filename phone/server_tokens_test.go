@@ -29,6 +29,7 @@ func (s *fakeServer) tokens(w http.ResponseWriter, r *http.Request) {
 	answer := map[string]any{"access_token": "AT-" + r.PostForm.Get("grant_type"), "token_type": "bearer", "expires_in": 900, "profile_id": testProfile}
 	switch r.PostForm.Get("grant_type") {
 	case "client_credentials":
+		answer["access_token"] = "AT-client" + s.generation
 		reply(w, 200, answer)
 		return
 	case "authorization_code":
@@ -132,7 +133,7 @@ func (s *fakeServer) acknowledge(w http.ResponseWriter, r *http.Request) {
 
 // asClient checks the token of client credentials.
 func (s *fakeServer) asClient(w http.ResponseWriter, r *http.Request) bool {
-	if r.Header.Get("Authorization") == "Bearer AT-client_credentials" {
+	if !s.refuseClients && r.Header.Get("Authorization") == "Bearer AT-client"+s.generation {
 		return true
 	}
 	reply(w, 401, map[string]any{"error": "invalid_token"})
