@@ -1,0 +1,36 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"tokenserver/store"
+)
+
+// Account returns the account with that id. Errors: store.ErrNotFound.
+func (s *Store) Account(ctx context.Context, id string) (store.Account, error) {
+	return s.account(ctx, `id = ?`, id)
+}
+
+// AccountByUsername returns the account with that username, however it is written: see store.UsernameKey.
+// Errors: store.ErrNotFound.
+func (s *Store) AccountByUsername(ctx context.Context, username string) (store.Account, error) {
+	return s.account(ctx, `username_key = ?`, store.UsernameKey(username))
+}
+
+func (s *Store) account(ctx context.Context, where, value string) (store.Account, error) {
+	var a store.Account
+	var attributes string
+	var createdAt, updatedAt int64
+	err := s.row(ctx, `SELECT id, username, password_hash, disabled, attributes, created_at, updated_at FROM accounts
+		WHERE `+where, []any{value}, &a.ID, &a.Username, &a.PasswordHash, &a.Disabled, &attributes, &createdAt, &updatedAt)
+	if err != nil {
+		return store.Account{}, fmt.Errorf("read account: %w", err)
+	}
+	if err := json.Unmarshal([]byte(attributes), &a.Attributes); err != nil {
+		return store.Account{}, fmt.Errorf("read attributes of account: %w", err)
+	}
+	a.CreatedAt, a.UpdatedAt = moment(createdAt), moment(updatedAt)
+	return a, nil
+}
