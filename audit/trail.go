@@ -48,6 +48,14 @@ func TransactionID(ctx context.Context) string {
 	return ""
 }
 
+// ClientIP returns the address from which the request came, "" outside a request.
+func ClientIP(ctx context.Context) string {
+	if t := TrailOf(ctx); t != nil {
+		return t.origin.ClientIP
+	}
+	return ""
+}
+
 // Know adds facts to every event that the trail gets from now on: who the caller turned out to be.
 func Know(ctx context.Context, facts ...Attr) {
 	if t := TrailOf(ctx); t != nil {

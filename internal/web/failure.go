@@ -27,6 +27,12 @@ func RenderFailuresWith(render func(echo.Context, outcome.Failure) error) echo.M
 	}
 }
 
+// AnswerFailuresBy changes how failures of this request are answered from here on: a handler that has learned more knows
+// better where they belong.
+func AnswerFailuresBy(c echo.Context, render func(echo.Context, outcome.Failure) error) {
+	c.Set(rendererKey, render)
+}
+
 // HandleError is the only place where an error becomes audit event, log line and answer. What is not a Failure is a
 // fault of ours: 500, the cause logged, nothing invented for the caller.
 func (s *Shell) HandleError(err error, c echo.Context) {
