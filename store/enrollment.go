@@ -50,6 +50,8 @@ type PendingEnrollment struct {
 	Enrollment
 	Step      EnrollmentStep
 	Challenge string // base64url, 32 bytes: what the next step must repeat
+	// FirstChallenge is the one of the init step: the key step may be repeated with it when its answer was lost.
+	FirstChallenge string
 	// ServerKeys are the keys made for this enrollment alone; they become rows when it is acknowledged. Empty = the shared ones.
 	ServerKeys []ServerKey
 	ExpiresAt  time.Time

@@ -82,6 +82,18 @@ func (k *ServerKeys) Make(enrollmentID string) ([]store.ServerKey, error) {
 	return pair, nil
 }
 
+// Pair returns stored keys by their kids, in the given order. Errors: store.ErrNotFound.
+func (k *ServerKeys) Pair(ctx context.Context, kids ...string) ([]store.ServerKey, error) {
+	keys := make([]store.ServerKey, len(kids))
+	for i, kid := range kids {
+		var err error
+		if keys[i], err = k.Store.ServerKey(ctx, kid); err != nil {
+			return nil, fmt.Errorf("server key: %w", err)
+		}
+	}
+	return keys, nil
+}
+
 // Public returns the public halves, in the given order.
 func (k *ServerKeys) Public(keys []store.ServerKey) ([]PublicKey, error) {
 	public := make([]PublicKey, len(keys))
