@@ -66,3 +66,13 @@ type Revocation struct {
 	Subject string // "client:<id>", "profile:<client>/<profile>", "family:<id>", "user:<id>"
 	Before  time.Time
 }
+
+// FamilyFilter says which families are meant: all members that are set must match; at least one is.
+type FamilyFilter struct {
+	ID        string
+	ClientID  string
+	ProfileID string
+	UserID    string
+	Kind      TokenKind
+	CodeHash  []byte
+}

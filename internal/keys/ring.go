@@ -1,0 +1,242 @@
+package keys
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"tokenserver/internal/secret"
+	"tokenserver/store"
+)
+
+// The algorithms of signing keys.
+const (
+	ES256 = "ES256"
+	RS256 = "RS256"
+)
+
+// fresh is how long the keys are used before they are read again.
+const fresh = time.Minute
+
+// ErrNoKey is returned when there is no current key to sign with.
+var ErrNoKey = errors.New("no signing key")
+
+// signingKeys is what the ring needs of the store.
+type signingKeys interface {
+	// SigningKeys returns the keys of all slots.
+	SigningKeys(ctx context.Context) ([]store.SigningKey, error)
+	// AddSigningKeys inserts keys into empty slots; a slot that has one keeps it.
+	AddSigningKeys(ctx context.Context, keys ...store.SigningKey) error
+	// RotateSigningKeys drops previous, moves current to previous and next to current, and inserts next, which takes the
+	// place of the next key. Errors: store.ErrConflict when current is not the id of the current key any more.
+	RotateSigningKeys(ctx context.Context, current string, next store.SigningKey) error
+}
+
+// Ring signs and verifies. All fields are required. Safe for concurrent use; call Load before the first use.
+type Ring struct {
+	Store     signingKeys
+	Keys      *secret.Keys
+	Algorithm string // of new keys: ES256 or RS256
+	Now       func() time.Time
+	NewID     func() string // UUID
+
+	loading sync.Mutex
+	state   atomic.Pointer[state]
+}
+
+// state is the keys as they were read last.
+type state struct {
+	read    time.Time
+	current *key
+	byID    map[string]*key
+	jwks    []byte
+}
+
+// Load reads the keys, and makes the first ones when there are none.
+func (r *Ring) Load(ctx context.Context) error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	return r.load(ctx)
+}
+
+func (r *Ring) load(ctx context.Context) error {
+	stored, err := r.Store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("read signing keys: %w", err)
+	}
+	if !complete(stored) {
+		current, err := r.generate(store.CurrentKey)
+		if err != nil {
+			return err
+		}
+		next, err := r.generate(store.NextKey)
+		if err != nil {
+			return err
+		}
+		if err := r.Store.AddSigningKeys(ctx, current, next); err != nil {
+			return fmt.Errorf("add signing keys: %w", err)
+		}
+		if stored, err = r.Store.SigningKeys(ctx); err != nil {
+			return fmt.Errorf("read signing keys: %w", err)
+		}
+	}
+	next := &state{read: r.Now(), byID: make(map[string]*key, len(stored))}
+	published := make([]*key, 0, len(stored))
+	for _, slot := range []store.KeySlot{store.CurrentKey, store.NextKey, store.PreviousKey} {
+		for _, s := range stored {
+			if s.Slot != slot {
+				continue
+			}
+			k, err := r.open(s)
+			if err != nil {
+				return err
+			}
+			if slot == store.CurrentKey {
+				next.current = k
+			}
+			next.byID[k.id] = k
+			published = append(published, k)
+		}
+	}
+	if next.jwks, err = keySet(published); err != nil {
+		return err
+	}
+	r.state.Store(next)
+	return nil
+}
+
+func complete(stored []store.SigningKey) bool {
+	found := 0
+	for _, s := range stored {
+		if s.Slot == store.CurrentKey || s.Slot == store.NextKey {
+			found++
+		}
+	}
+	return found == 2
+}
+
+// Refresh reads the keys again when they are older than a minute. While the store is away the ring goes on with what it
+// has.
+func (r *Ring) Refresh(ctx context.Context) error {
+	now := r.state.Load()
+	if now != nil && r.Now().Sub(now.read) < fresh {
+		return nil
+	}
+	if now == nil {
+		return r.Load(ctx)
+	}
+	if !r.loading.TryLock() {
+		return nil
+	}
+	defer r.loading.Unlock()
+	if err := r.load(ctx); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	return nil
+}
+
+// Rotate makes the next key the current one and adds a new next key. Other processes follow within a minute; until then
+// they know the new current key as their next one. Errors: store.ErrConflict when somebody else rotated meanwhile.
+func (r *Ring) Rotate(ctx context.Context) error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	next, err := r.generate(store.NextKey)
+	if err != nil {
+		return err
+	}
+	if err := r.Store.RotateSigningKeys(ctx, r.state.Load().current.id, next); err != nil {
+		return fmt.Errorf("rotate signing keys: %w", err)
+	}
+	// Inside a transaction of the caller the new state holds only once that has committed.
+	store.AfterCommit(ctx, func(context.Context) {
+		if s := r.state.Load(); s != nil {
+			old := *s
+			old.read = time.Time{}
+			r.state.CompareAndSwap(s, &old)
+		}
+	})
+	return nil
+}
+
+// JWKS returns the public keys as a JWK set (RFC 7517 §5): current, next, previous.
+func (r *Ring) JWKS() []byte {
+	if s := r.state.Load(); s != nil {
+		return s.jwks
+	}
+	return []byte(`{"keys":[]}`)
+}
+
+// CurrentAlgorithm returns the algorithm of the key that signs, "" when there is none.
+func (r *Ring) CurrentAlgorithm() string {
+	if s := r.state.Load(); s != nil && s.current != nil {
+		return s.current.algorithm
+	}
+	return ""
+}
+
+// Sign returns claims, which must encode to a JSON object, as a compact JWS with the header members typ, alg and kid.
+// Errors: ErrNoKey, store.ErrUnavailable.
+func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error) {
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
+	return r.SignBytes(ctx, typ, body)
+}
+
+// SignBytes is Sign for claims that are encoded already.
+func (r *Ring) SignBytes(ctx context.Context, typ string, claims []byte) (string, error) {
+	if err := r.Refresh(ctx); err != nil {
+		return "", err
+	}
+	s := r.state.Load()
+	if s == nil || s.current == nil {
+		return "", ErrNoKey
+	}
+	k := s.current
+	header := `{"alg":"` + k.algorithm + `","typ":"` + typ + `","kid":"` + k.id + `"}`
+	input := make([]byte, 0, 4*(len(header)+len(claims))/3+100)
+	input = base64.RawURLEncoding.AppendEncode(input, []byte(header))
+	input = append(input, '.')
+	input = base64.RawURLEncoding.AppendEncode(input, claims)
+	signature, err := k.method.Sign(string(input), k.private)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	input = append(input, '.')
+	return string(base64.RawURLEncoding.AppendEncode(input, signature)), nil
+}
+
+// Verify checks a compact JWS of this ring with that typ and decodes its claims into claims, which must check time by
+// themselves. Errors: jwt.ErrTokenMalformed, jwt.ErrTokenSignatureInvalid and others of package jwt, wrapped.
+func (r *Ring) Verify(ctx context.Context, typ, compact string, claims jwt.Claims) error {
+	if err := r.Refresh(ctx); err != nil {
+		return err
+	}
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{ES256, RS256}), jwt.WithoutClaimsValidation())
+	_, err := parser.ParseWithClaims(compact, claims, func(t *jwt.Token) (any, error) {
+		if t.Header["typ"] != typ {
+			return nil, fmt.Errorf("typ is not %s: %w", typ, jwt.ErrTokenUnverifiable)
+		}
+		id, _ := t.Header["kid"].(string)
+		s := r.state.Load()
+		if s == nil || s.byID[id] == nil || s.byID[id].algorithm != t.Method.Alg() {
+			return nil, jwt.ErrTokenUnverifiable
+		}
+		return s.byID[id].private.Public(), nil
+	})
+	if err != nil {
+		return fmt.Errorf("verify JWT: %w", err)
+	}
+	return nil
+}

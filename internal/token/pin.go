@@ -1,0 +1,187 @@
+package token
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"tokenserver/internal/secret"
+	"tokenserver/store"
+)
+
+// How long a token that was rotated out still yields its unused successor again. Installations with a key: no limit.
+const (
+	graceSecret = 24 * time.Hour
+	graceWeb    = time.Minute
+)
+
+// PINResult is what became of a presented refresh token.
+type PINResult string
+
+// The results. Only PINWrong and PINLimit leave the counter raised.
+const (
+	PINRight   PINResult = "right"
+	PINWrong   PINResult = "wrong"
+	PINLimit   PINResult = "limit"    // wrong and the last try, or the limit had been reached before: the caller removes the profile
+	PINNoToken PINResult = "no_token" // there is nothing to compare with
+	PINExpired PINResult = "expired"  // known, but its time is over; the family is gone
+	PINReused  PINResult = "reuse"    // rotated out; everything that descends from it is revoked
+)
+
+// PINCheck is the outcome of a check.
+type PINCheck struct {
+	Result    PINResult
+	Used      int // failures counted now; 0 after a success
+	Remaining int // tries left; -1 when there is no limit
+	Family    store.TokenFamily
+	Repeat    bool // with PINRight: the predecessor of an unused successor was presented
+
+	presented string
+}
+
+// CheckPIN compares a presented refresh token with the one of the profile, in the transaction of ctx. The failure is
+// counted before anything is compared; limit 0 = unlimited. A right token counts as used, so that its predecessor is
+// dead, but is not rotated: the token endpoint does that. When the transaction rolls back nothing was counted: commit
+// the failures with store.Keep.
+func (s *Service) CheckPIN(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
+	check, err := s.checkPIN(ctx, clientID, profileID, presented, limit)
+	if err != nil || check.Result != PINRight || check.Repeat || check.Family.Used {
+		return check, err
+	}
+	f := &check.Family
+	f.Used = true
+	if err := s.Families.TouchFamily(ctx, f.ID, f.Generation, true, f.AccessToken); err != nil {
+		return check, fmt.Errorf("check PIN: %w", err)
+	}
+	return check, nil
+}
+
+// checkPIN is CheckPIN without marking.
+func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
+	failures, err := s.Profiles.RaisePINFailures(ctx, clientID, profileID, limit)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return PINCheck{Result: PINLimit, Used: limit}, nil
+	case errors.Is(err, store.ErrNotFound):
+		return PINCheck{Result: PINNoToken}, nil
+	case err != nil:
+		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
+	}
+	check := PINCheck{Result: PINNoToken, Used: failures, Remaining: -1, presented: presented}
+	family, err := s.Search.FamilyOfProfile(ctx, clientID, profileID, store.DefaultToken)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
+	}
+	if err == nil {
+		check.Family = family
+		if check.Result, check.Repeat, err = s.compare(ctx, family, presented); err != nil {
+			return PINCheck{}, fmt.Errorf("check PIN: %w", err)
+		}
+	}
+	switch check.Result {
+	case PINWrong:
+		if limit > 0 {
+			if check.Remaining = limit - failures; check.Remaining <= 0 {
+				check.Remaining, check.Result = 0, PINLimit
+			}
+		}
+		return check, nil
+	case PINRight:
+		check.Used = 0
+		err = s.Profiles.ResetPINFailures(ctx, clientID, profileID)
+	case PINReused:
+		check.Used--
+		if err = s.Profiles.LowerPINFailures(ctx, clientID, profileID); err == nil {
+			_, err = s.RevokeProfile(ctx, clientID, profileID)
+		}
+	case PINExpired:
+		check.Used--
+		if err = s.Profiles.LowerPINFailures(ctx, clientID, profileID); err == nil {
+			_, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID})
+		}
+	case PINNoToken, PINLimit:
+		check.Used--
+		err = s.Profiles.LowerPINFailures(ctx, clientID, profileID)
+	}
+	if limit > 0 {
+		check.Remaining = limit - check.Used
+	}
+	if err != nil {
+		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
+	}
+	return check, nil
+}
+
+// compare finds out what a presented token is to a family: its current token, the predecessor within its grace, a
+// former one, or none of it. Every comparison is in constant time.
+func (s *Service) compare(ctx context.Context, f store.TokenFamily, presented string) (PINResult, bool, error) {
+	hash := s.refreshHash(presented)
+	switch {
+	case subtle.ConstantTimeCompare(hash, f.CurrentHash) == 1:
+		if over(f, s.Now()) {
+			return PINExpired, false, nil
+		}
+		return PINRight, false, nil
+	case len(f.PreviousHash) > 0 && subtle.ConstantTimeCompare(hash, f.PreviousHash) == 1:
+		if over(f, s.Now()) {
+			return PINExpired, false, nil
+		}
+		healing, err := s.healing(ctx, f)
+		if err != nil || healing {
+			return PINRight, true, err
+		}
+		return PINReused, false, nil
+	case s.former(f, presented):
+		return PINReused, false, nil
+	}
+	return PINWrong, false, nil
+}
+
+// healing tells whether the predecessor still yields the successor: the successor has not been used, and the grace of
+// this kind of client is not over.
+func (s *Service) healing(ctx context.Context, f store.TokenFamily) (bool, error) {
+	if f.Used {
+		return false, nil
+	}
+	age := s.Now().Sub(f.RotatedAt)
+	if f.ProfileID == StaticProfile {
+		return age < graceWeb, nil
+	}
+	if age < graceSecret {
+		return true, nil
+	}
+	i, err := s.Installations.Installation(ctx, f.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return len(i.PublicJWK) > 0, err
+}
+
+// longestMemory is how many rotated-out tokens of a family are told from wrong ones.
+const longestMemory = 100
+
+// former tells whether the token is an older one of an installation's family. All of them can be derived again.
+func (s *Service) former(f store.TokenFamily, presented string) bool {
+	if f.ProfileID == StaticProfile {
+		return false
+	}
+	found := 0
+	for g := max(0, f.Generation-longestMemory); g < f.Generation-1; g++ {
+		found |= subtle.ConstantTimeCompare([]byte(s.refreshToken(f, g)), []byte(presented))
+	}
+	return found == 1
+}
+
+// refreshToken derives the refresh token of one generation: 64 upper-case hex digits that nobody without the server's
+// key can tell from random ones.
+func (s *Service) refreshToken(f store.TokenFamily, generation int) string {
+	mac := s.Keys.MAC(secret.ForSuccessor, f.ID, strconv.Itoa(generation), string(f.Nonce))
+	return strings.ToUpper(hex.EncodeToString(mac))
+}
+
+func (s *Service) refreshHash(token string) []byte { return s.Keys.MAC(secret.ForRefreshToken, token) }

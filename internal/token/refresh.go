@@ -1,0 +1,131 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tokenserver/store"
+)
+
+// overlap is how long the former access token goes on working after a refresh: requests that are under way finish.
+const overlap = 10 * time.Second
+
+// CheckRefresh is what the token endpoint asks of a DEFAULT refresh token of an installation, in the transaction of
+// ctx: CheckPIN without the mark, because Rotate follows.
+func (s *Service) CheckRefresh(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
+	return s.checkPIN(ctx, clientID, profileID, presented, limit)
+}
+
+// CheckKind compares a presented refresh token with the one of another kind of the profile, for example FINGER_PRINT,
+// in the transaction of ctx. Nothing is counted: PINWrong is final, and what follows is the caller's business.
+func (s *Service) CheckKind(ctx context.Context, clientID, profileID, presented string, kind store.TokenKind) (PINCheck, error) {
+	family, err := s.Search.FamilyOfProfile(ctx, clientID, profileID, kind)
+	if errors.Is(err, store.ErrNotFound) {
+		return PINCheck{Result: PINNoToken}, nil
+	}
+	if err != nil {
+		return PINCheck{}, fmt.Errorf("check refresh token: %w", err)
+	}
+	return s.checkFamily(ctx, family, presented)
+}
+
+// CheckWeb looks a refresh token of a web client up, in the transaction of ctx. Results: PINRight, PINNoToken,
+// PINExpired, PINReused.
+func (s *Service) CheckWeb(ctx context.Context, clientID, presented string) (PINCheck, error) {
+	family, err := s.Search.FamilyByHash(ctx, clientID, s.refreshHash(presented))
+	if errors.Is(err, store.ErrNotFound) || err == nil && family.ProfileID != StaticProfile {
+		return PINCheck{Result: PINNoToken}, nil
+	}
+	if err != nil {
+		return PINCheck{}, fmt.Errorf("check refresh token: %w", err)
+	}
+	check, err := s.checkFamily(ctx, family, presented)
+	if check.Result == PINWrong { // found among the rotated-out tokens: it is none of the two newest
+		check.Result = PINReused
+		_, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID})
+	}
+	return check, err
+}
+
+func (s *Service) checkFamily(ctx context.Context, family store.TokenFamily, presented string) (PINCheck, error) {
+	check := PINCheck{Family: family, presented: presented}
+	var err error
+	if check.Result, check.Repeat, err = s.compare(ctx, family, presented); err != nil {
+		return PINCheck{}, fmt.Errorf("check refresh token: %w", err)
+	}
+	switch {
+	case check.Result == PINReused && family.ProfileID != StaticProfile:
+		_, err = s.RevokeProfile(ctx, family.ClientID, family.ProfileID)
+	case check.Result == PINReused, check.Result == PINExpired:
+		_, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID})
+	}
+	if err != nil {
+		return PINCheck{}, fmt.Errorf("check refresh token: %w", err)
+	}
+	return check, nil
+}
+
+// Rotate makes a new access token and the successor of a refresh token that a check has found right, in the same
+// transaction. A repeat gives the same successor again. With rotate false the presented token stays the current one.
+// Of the grant the members are used that belong to this request: scopes, audiences, application, lives, format, claims,
+// IDToken; who and how comes from the family. The former access token ends after ten seconds.
+// Errors: ErrIDToken, store.ErrConflict (cannot happen under the lock of the check), store.ErrUnavailable.
+func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bool) (Issued, error) {
+	f := check.Family
+	g.ClientID, g.ProfileID, g.UserID, g.Kind = f.ClientID, f.ProfileID, f.UserID, f.Kind
+	g.AuthTime, g.ACR, g.AMR, g.Nonce = f.AuthTime, f.ACR, f.AMR, ""
+	now := s.stamp()
+	access := g.accessToken(f.ID, now)
+	bearer, err := s.newAccessToken(ctx, g, &access)
+	if err != nil {
+		return Issued{}, err
+	}
+	out := Issued{
+		AccessToken: bearer, ExpiresIn: int(g.AccessLife / time.Second), Scopes: g.Scopes, ProfileID: f.ProfileID, FamilyID: f.ID,
+	}
+	if g.IDToken {
+		if out.IDToken, err = s.idToken(ctx, g, bearer, now); err != nil {
+			return Issued{}, err
+		}
+	}
+	former := f.AccessToken
+	switch {
+	case check.Repeat:
+		out.RefreshToken = s.refreshToken(f, f.Generation)
+		err = s.Families.TouchFamily(ctx, f.ID, f.Generation, false, access.ID)
+	case !rotate:
+		out.RefreshToken = check.presented
+		err = s.Families.TouchFamily(ctx, f.ID, f.Generation, true, access.ID)
+	default:
+		out.RefreshToken, err = s.advance(ctx, f, g, access.ID, now)
+	}
+	if err != nil {
+		return Issued{}, fmt.Errorf("rotate refresh token: %w", err)
+	}
+	if err := s.Access.PutAccessToken(ctx, access, former, now.Add(overlap)); err != nil {
+		return Issued{}, fmt.Errorf("issue access token: %w", err)
+	}
+	return out, nil
+}
+
+// advance moves the family to its next generation and returns the new refresh token.
+func (s *Service) advance(ctx context.Context, f store.TokenFamily, g Grant, accessID string, now time.Time) (string, error) {
+	from := f.Generation
+	if f.ProfileID == StaticProfile && len(f.PreviousHash) > 0 {
+		if err := s.Families.RememberRotated(ctx, f.ID, from-1, f.PreviousHash); err != nil {
+			return "", err
+		}
+	}
+	f.Generation = from + 1
+	token := s.refreshToken(f, f.Generation)
+	f.PreviousHash, f.CurrentHash = f.CurrentHash, s.refreshHash(token)
+	f.Used, f.AccessToken, f.RotatedAt, f.ExpiresAt = false, accessID, now, end(now, g.RefreshLife)
+	return token, s.Families.RotateFamily(ctx, from, f)
+}
+
+// over tells whether the current token or the whole family has ended.
+func over(f store.TokenFamily, now time.Time) bool {
+	return !f.ExpiresAt.IsZero() && !now.Before(f.ExpiresAt) || !f.EndsAt.IsZero() && !now.Before(f.EndsAt)
+}

@@ -1,0 +1,190 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"tokenserver/store"
+)
+
+const (
+	// pollEvery is how often the rows of other processes are fetched, besides on a hint.
+	pollEvery = time.Second
+	// reloadEvery is how often everything is read anew: rows that committed very late, rows whose time is over.
+	reloadEvery = time.Minute
+	// lateCommit is for how long rows behind the newest one are looked for: a transaction may commit after a later one.
+	lateCommit = 10 * time.Second
+	// keepFor is how long a revocation is kept: the longest life of an access token, and some clock drift.
+	keepFor = 25 * time.Hour
+	// hintTopic is where processes tell each other that there are new rows.
+	hintTopic = "revocations"
+)
+
+// revocationRows keeps revocations durably: SQL, append only.
+type revocationRows interface {
+	// AddRevocations appends rows that are kept until a moment.
+	AddRevocations(ctx context.Context, rows []store.Revocation, until time.Time) error
+	// RevocationsAfter returns the rows with a sequence above after that are kept beyond now, and the highest sequence.
+	RevocationsAfter(ctx context.Context, after int64, now time.Time) ([]store.Revocation, int64, error)
+	// ForgetRevocations removes the rows whose time is over.
+	ForgetRevocations(ctx context.Context, now time.Time) error
+}
+
+// hints wake other processes. They may get lost: a hint only makes polling look sooner.
+type hints interface {
+	Hint(ctx context.Context, topic string) error
+	// Hints returns a channel that gets a value after each hint, until ctx ends.
+	Hints(ctx context.Context, topic string) <-chan struct{}
+}
+
+// Revocations is the snapshot of everything that ended before its time, read in one pass and kept up to date. Store,
+// Hints and Now are required. Safe for concurrent use; call Load before the first use and Run in the background.
+type Revocations struct {
+	Store revocationRows
+	Hints hints
+	Now   func() time.Time
+
+	mu     sync.RWMutex
+	before map[string]int64 // subject → µs: what was issued then or earlier is revoked
+
+	polling sync.Mutex
+	marks   []mark // highest sequences seen, oldest first
+	loaded  time.Time
+}
+
+// mark is the highest sequence at a moment.
+type mark struct {
+	at       time.Time
+	sequence int64
+}
+
+// forever is the moment of subjects that never come back: families and single tokens.
+const forever = int64(1) << 62
+
+// Load reads everything.
+func (r *Revocations) Load(ctx context.Context) error {
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	return r.load(ctx)
+}
+
+func (r *Revocations) load(ctx context.Context) error {
+	now := r.Now()
+	rows, highest, err := r.Store.RevocationsAfter(ctx, 0, now)
+	if err != nil {
+		return fmt.Errorf("load revocations: %w", err)
+	}
+	fresh := make(map[string]int64, len(rows))
+	for _, row := range rows {
+		put(fresh, row)
+	}
+	r.mu.Lock()
+	r.before = fresh
+	r.mu.Unlock()
+	r.marks, r.loaded = append(r.marks[:0], mark{now, highest}), now
+	return nil
+}
+
+// Poll reads what is new.
+func (r *Revocations) Poll(ctx context.Context) error {
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	now := r.Now()
+	if now.Sub(r.loaded) >= reloadEvery || now.Before(r.loaded) {
+		if err := r.Store.ForgetRevocations(ctx, now); err != nil {
+			return fmt.Errorf("forget revocations: %w", err)
+		}
+		return r.load(ctx)
+	}
+	for len(r.marks) > 1 && now.Sub(r.marks[1].at) > lateCommit {
+		r.marks = r.marks[1:]
+	}
+	rows, highest, err := r.Store.RevocationsAfter(ctx, r.marks[0].sequence, now)
+	if err != nil {
+		return fmt.Errorf("poll revocations: %w", err)
+	}
+	r.learn(rows)
+	if last := r.marks[len(r.marks)-1]; highest > last.sequence {
+		r.marks = append(r.marks, mark{now, highest})
+	}
+	return nil
+}
+
+func (r *Revocations) learn(rows []store.Revocation) {
+	if len(rows) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.before == nil {
+		r.before = make(map[string]int64, len(rows))
+	}
+	for _, row := range rows {
+		put(r.before, row)
+	}
+}
+
+func put(m map[string]int64, row store.Revocation) {
+	if at := row.Before.UnixMicro(); at > m[row.Subject] {
+		m[row.Subject] = at
+	}
+}
+
+// Run polls each second and on every hint, until ctx ends. What goes wrong goes to report; the next poll tries again.
+func (r *Revocations) Run(ctx context.Context, report func(error)) {
+	wake := r.Hints.Hints(ctx, hintTopic)
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-wake:
+		}
+		if err := r.Poll(ctx); err != nil && ctx.Err() == nil {
+			report(err)
+		}
+	}
+}
+
+// add writes revocations in the transaction of ctx. This process obeys them from the commit on, the others within a
+// second.
+func (r *Revocations) add(ctx context.Context, rows ...store.Revocation) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := r.Store.AddRevocations(ctx, rows, r.Now().Add(keepFor)); err != nil {
+		return fmt.Errorf("add revocations: %w", err)
+	}
+	store.AfterCommit(ctx, func(ctx context.Context) {
+		r.learn(rows)
+		_ = r.Hints.Hint(ctx, hintTopic) // lost: the others poll within a second
+	})
+	return nil
+}
+
+// Cover tells whether a token was revoked. No round trip.
+func (r *Revocations) Cover(t *store.AccessToken) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if len(r.before) == 0 {
+		return false
+	}
+	issued := t.IssuedAt.UnixMicro()
+	var space [192]byte
+	covered := func(parts ...string) bool {
+		key := space[:0]
+		for _, part := range parts {
+			key = append(key, part...)
+		}
+		before, found := r.before[string(key)]
+		return found && issued <= before
+	}
+	return covered("token:", t.ID) || covered("client:", t.ClientID) ||
+		t.FamilyID != "" && covered("family:", t.FamilyID) ||
+		t.UserID != "" && covered("user:", t.UserID) ||
+		t.ProfileID != "" && t.ProfileID != StaticProfile && covered("profile:", t.ClientID, "/", t.ProfileID)
+}

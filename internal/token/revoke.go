@@ -1,0 +1,93 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tokenserver/store"
+)
+
+// RevokeFamily ends a family and every access token of it, in the transaction of ctx. count is 0 when it was gone.
+func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int, err error) {
+	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: familyID})
+	if err != nil || count > 0 {
+		return count, err
+	}
+	// A grant without a refresh token has access tokens of that family, but no row.
+	return 0, s.Revocations.add(ctx, store.Revocation{Subject: "family:" + familyID, Before: time.UnixMicro(forever)})
+}
+
+// RevokeCode ends what was issued for a code, in the transaction of ctx.
+func (s *Service) RevokeCode(ctx context.Context, codeHash []byte) (count int, err error) {
+	return s.revokeFamilies(ctx, store.FamilyFilter{CodeHash: codeHash})
+}
+
+// RevokeProfile ends every token of a profile, in the transaction of ctx. count is the number of families.
+func (s *Service) RevokeProfile(ctx context.Context, clientID, profileID string) (count int, err error) {
+	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID})
+	if err != nil {
+		return 0, err
+	}
+	return count, s.Revocations.add(ctx, store.Revocation{Subject: "profile:" + clientID + "/" + profileID, Before: s.stamp()})
+}
+
+// RevokeClient ends every token of a client, its own ones included, in the transaction of ctx.
+func (s *Service) RevokeClient(ctx context.Context, clientID string) (count int, err error) {
+	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ClientID: clientID})
+	if err != nil {
+		return 0, err
+	}
+	return count, s.Revocations.add(ctx, store.Revocation{Subject: "client:" + clientID, Before: s.stamp()})
+}
+
+// RevokeUser ends every token of a user, on all clients, in the transaction of ctx.
+func (s *Service) RevokeUser(ctx context.Context, userID string) (count int, err error) {
+	count, err = s.revokeFamilies(ctx, store.FamilyFilter{UserID: userID})
+	if err != nil {
+		return 0, err
+	}
+	return count, s.Revocations.add(ctx, store.Revocation{Subject: "user:" + userID, Before: s.stamp()})
+}
+
+// RevokeKind ends the families of one kind of a client, or of one profile of it when profileID is not "", with their
+// access tokens, in the transaction of ctx.
+func (s *Service) RevokeKind(ctx context.Context, clientID, profileID string, kind store.TokenKind) (count int, err error) {
+	return s.revokeFamilies(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID, Kind: kind})
+}
+
+// RevokeAccessToken ends one access token, in the transaction of ctx. The refresh token stays.
+func (s *Service) RevokeAccessToken(ctx context.Context, t store.AccessToken) error {
+	err := s.Revocations.add(ctx, store.Revocation{Subject: "token:" + t.ID, Before: time.UnixMicro(forever)})
+	if err != nil {
+		return err
+	}
+	store.AfterCommit(ctx, func(ctx context.Context) {
+		// The row decides; the tombstone only outlives it. Without it the token reads as expired or unknown later.
+		_ = s.Access.BuryAccessToken(ctx, t)
+	})
+	return nil
+}
+
+// revokeFamilies deletes families and leaves a revocation for each: a family never comes back, so the clocks of other
+// processes do not matter.
+func (s *Service) revokeFamilies(ctx context.Context, which store.FamilyFilter) (int, error) {
+	ids, err := s.Families.DeleteFamilies(ctx, which)
+	if err != nil {
+		return 0, fmt.Errorf("revoke families: %w", err)
+	}
+	rows := make([]store.Revocation, 0, len(ids))
+	for _, id := range ids {
+		rows = append(rows, store.Revocation{Subject: "family:" + id, Before: time.UnixMicro(forever)})
+	}
+	return len(ids), s.Revocations.add(ctx, rows...)
+}
+
+// HasLive tells whether a profile has a refresh token of that kind that has not expired.
+func (s *Service) HasLive(ctx context.Context, clientID, profileID string, kind store.TokenKind) (bool, error) {
+	live, err := s.Search.HasFamily(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID, Kind: kind}, s.Now())
+	if err != nil {
+		return false, fmt.Errorf("look for a refresh token: %w", err)
+	}
+	return live, nil
+}

@@ -1,0 +1,101 @@
+package token
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"tokenserver/internal/secret"
+	"tokenserver/store"
+)
+
+// Service issues, verifies, rotates and revokes tokens. Every field is required. Safe for concurrent use; there is one
+// in a process, because it keeps the order of what is issued and what is revoked.
+type Service struct {
+	Access        accessTokens
+	Families      families
+	Search        familySearch
+	Profiles      pinCounter
+	Installations installations
+	Revocations   *Revocations
+	Keys          *secret.Keys
+	Ring          signer
+	Issuer        string
+	Now           func() time.Time
+	NewID         func() string // UUID
+
+	last atomic.Int64 // the newest stamp, µs
+}
+
+// accessTokens keeps access tokens: Redis.
+type accessTokens interface {
+	// PutAccessToken keeps t; replaced, when not "", ends at overlap or before. One round trip.
+	PutAccessToken(ctx context.Context, t store.AccessToken, replaced string, overlap time.Time) error
+	// AccessToken returns the record, also with ErrExpired and ErrRevoked. Errors: store.ErrNotFound and those.
+	AccessToken(ctx context.Context, id string) (store.AccessToken, error)
+	// BuryAccessToken leaves a tombstone.
+	BuryAccessToken(ctx context.Context, t store.AccessToken) error
+	// CountAccessTokenUse counts one use and returns how many there were before.
+	CountAccessTokenUse(ctx context.Context, t store.AccessToken) (int, error)
+}
+
+// families keeps refresh tokens: SQL.
+type families interface {
+	// AddFamily inserts a new family.
+	AddFamily(ctx context.Context, f store.TokenFamily) error
+	// RotateFamily replaces the token of the family if it is still at generation from. Errors: store.ErrConflict.
+	RotateFamily(ctx context.Context, from int, f store.TokenFamily) error
+	// RememberRotated keeps the hash of a rotated-out token until its family ends.
+	RememberRotated(ctx context.Context, familyID string, generation int, hash []byte) error
+	// TouchFamily stores the newest access token, and whether the current refresh token has been used, if the family is
+	// still at that generation.
+	TouchFamily(ctx context.Context, id string, generation int, used bool, accessToken string) error
+	// DeleteFamilies removes the families that match and returns their ids.
+	DeleteFamilies(ctx context.Context, which store.FamilyFilter) ([]string, error)
+}
+
+// familySearch finds families. Inside a transaction the row is locked.
+type familySearch interface {
+	// FamilyOfProfile returns the family of an installation's profile and kind. Errors: store.ErrNotFound.
+	FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error)
+	// FamilyByHash returns the family of a client whose current or any former token has that keyed hash.
+	// Errors: store.ErrNotFound.
+	FamilyByHash(ctx context.Context, clientID string, hash []byte) (store.TokenFamily, error)
+	// HasFamily tells whether one that matches has not ended by now.
+	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
+}
+
+// pinCounter counts wrong PINs on profiles.
+type pinCounter interface {
+	// RaisePINFailures counts before anything is compared. Errors: store.ErrConflict (limit reached before),
+	// store.ErrNotFound (no such profile).
+	RaisePINFailures(ctx context.Context, clientID, profileID string, limit int) (int, error)
+	LowerPINFailures(ctx context.Context, clientID, profileID string) error
+	ResetPINFailures(ctx context.Context, clientID, profileID string) error
+}
+
+// installations tells how an installation proves itself.
+type installations interface {
+	Installation(ctx context.Context, clientID string) (store.Installation, error)
+}
+
+// signer is the ring of signing keys.
+type signer interface {
+	Sign(ctx context.Context, typ string, claims any) (string, error)
+	Verify(ctx context.Context, typ, compact string, claims jwt.Claims) error
+}
+
+// stamp returns the time in microseconds, later than every stamp before: what is issued after a revocation is never
+// taken for something older, even within one microsecond.
+func (s *Service) stamp() time.Time {
+	now := s.Now().UnixMicro()
+	for {
+		last := s.last.Load()
+		next := max(now, last+1)
+		if s.last.CompareAndSwap(last, next) {
+			return time.UnixMicro(next).UTC()
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tokenserver/store"
+)
+
+const familyColumns = `id, client_id, profile_id, user_id, kind, scopes, generation, nonce, current_hash, previous_hash,
+	used, access_token, rotated_at, created_at, expires_at, ends_at, auth_time, acr, amr, code_hash`
+
+// formerTokens is how many rotated-out tokens of a web client's family are remembered.
+const formerTokens = 100
+
+// AddFamily inserts a family of refresh tokens. Errors: store.ErrConflict when the installation's profile has one of
+// that kind, or the id exists.
+func (s *Store) AddFamily(ctx context.Context, f store.TokenFamily) error {
+	n, err := s.exec(ctx, `INSERT INTO token_families (`+familyColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		f.ID, f.ClientID, f.ProfileID, f.UserID, string(f.Kind), strings.Join(f.Scopes, " "), f.Generation, f.Nonce,
+		f.CurrentHash, f.PreviousHash, f.Used, f.AccessToken, micros(f.RotatedAt), micros(f.CreatedAt), micros(f.ExpiresAt),
+		micros(f.EndsAt), micros(f.AuthTime), f.ACR, strings.Join(f.AMR, " "), f.CodeHash)
+	if err != nil {
+		return fmt.Errorf("add token family: %w", err)
+	}
+	if n == 0 {
+		return store.ErrConflict
+	}
+	return nil
+}
+
+// FamilyOfProfile returns the family of one kind of an installation's profile. In a transaction nobody else changes it
+// until the end. Errors: store.ErrNotFound.
+func (s *Store) FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error) {
+	return s.family(ctx, `WHERE client_id = ? AND profile_id = ? AND kind = ?`, clientID, profileID, string(kind))
+}
+
+// FamilyByHash returns the family of a client with a token, current or former, of that keyed hash. In a transaction
+// nobody else changes it until the end. Errors: store.ErrNotFound.
+func (s *Store) FamilyByHash(ctx context.Context, clientID string, hash []byte) (store.TokenFamily, error) {
+	f, err := s.family(ctx, `WHERE (current_hash = ? OR previous_hash = ?) AND client_id = ?`, hash, hash, clientID)
+	if !errors.Is(err, store.ErrNotFound) {
+		return f, err
+	}
+	return s.family(ctx, `WHERE id = (SELECT family_id FROM rotated_tokens WHERE hash = ?) AND client_id = ?`, hash, clientID)
+}
+
+func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
+	query := `SELECT ` + familyColumns + ` FROM token_families ` + where
+	if _, inside := ctx.Value(txKey{}).(*sql.Tx); inside {
+		query += s.forUpdate()
+	}
+	var f store.TokenFamily
+	err := s.each(ctx, query, args, func(rows *sql.Rows) error {
+		var err error
+		f, err = scanFamily(rows)
+		return err
+	})
+	if err != nil {
+		return store.TokenFamily{}, fmt.Errorf("read token family: %w", err)
+	}
+	if f.ID == "" {
+		return store.TokenFamily{}, store.ErrNotFound
+	}
+	return f, nil
+}
+
+func scanFamily(rows *sql.Rows) (store.TokenFamily, error) {
+	var f store.TokenFamily
+	var scopes, amr string
+	var rotated, created, expires, ends, authTime int64
+	err := rows.Scan(&f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &scopes, &f.Generation, &f.Nonce, &f.CurrentHash,
+		&f.PreviousHash, &f.Used, &f.AccessToken, &rotated, &created, &expires, &ends, &authTime, &f.ACR, &amr, &f.CodeHash)
+	f.Scopes, f.AMR = words(scopes), words(amr)
+	f.RotatedAt, f.CreatedAt, f.ExpiresAt = moment(rotated), moment(created), moment(expires)
+	f.EndsAt, f.AuthTime = moment(ends), moment(authTime)
+	return f, err
+}
+
+// words splits a list that was joined with blanks; none is nil.
+func words(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, " ")
+}
+
+// RotateFamily gives the family its next refresh token: generation, hashes, used, access token, times. Of several
+// callers at one generation exactly one succeeds. The token before the previous one of a web client is remembered, so
+// that its reuse is noticed; those of an installation can be derived again.
+// Errors: store.ErrConflict when the family is gone or not at from any more.
+func (s *Store) RotateFamily(ctx context.Context, from int, f store.TokenFamily) error {
+	n, err := s.exec(ctx, `UPDATE token_families SET generation = ?, current_hash = ?, previous_hash = ?, used = ?,
+		access_token = ?, rotated_at = ?, expires_at = ? WHERE id = ? AND generation = ?`,
+		f.Generation, f.CurrentHash, f.PreviousHash, f.Used, f.AccessToken, micros(f.RotatedAt), micros(f.ExpiresAt), f.ID, from)
+	if err != nil {
+		return fmt.Errorf("rotate token family: %w", err)
+	}
+	if n == 0 {
+		return store.ErrConflict
+	}
+	return nil
+}
+
+// RememberRotated keeps the hash of a rotated-out token until its family ends, and forgets the oldest ones.
+func (s *Store) RememberRotated(ctx context.Context, familyID string, generation int, hash []byte) error {
+	if _, err := s.exec(ctx, `INSERT INTO rotated_tokens (hash, family_id, generation) VALUES (?, ?, ?)
+		ON CONFLICT DO NOTHING`, hash, familyID, generation); err != nil {
+		return fmt.Errorf("remember rotated token: %w", err)
+	}
+	if generation < formerTokens {
+		return nil
+	}
+	if _, err := s.exec(ctx, `DELETE FROM rotated_tokens WHERE family_id = ? AND generation <= ?`,
+		familyID, generation-formerTokens); err != nil {
+		return fmt.Errorf("forget rotated tokens: %w", err)
+	}
+	return nil
+}
+
+// TouchFamily stores the newest access token of a family and whether its current refresh token has been used, if the
+// family is still at that generation.
+func (s *Store) TouchFamily(ctx context.Context, id string, generation int, used bool, accessToken string) error {
+	_, err := s.exec(ctx, `UPDATE token_families SET used = ?, access_token = ? WHERE id = ? AND generation = ?`,
+		used, accessToken, id, generation)
+	if err != nil {
+		return fmt.Errorf("touch token family: %w", err)
+	}
+	return nil
+}
+
+// DeleteFamilies removes the families that match and returns their ids. An empty filter matches nothing.
+func (s *Store) DeleteFamilies(ctx context.Context, which store.FamilyFilter) ([]string, error) {
+	where, args := filterFamilies(which)
+	var ids []string
+	err := s.each(ctx, `DELETE FROM token_families WHERE `+where+` RETURNING id`, args, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("delete token families: %w", err)
+	}
+	return ids, nil
+}
+
+// HasFamily tells whether a family that matches has not ended by now.
+func (s *Store) HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error) {
+	where, args := filterFamilies(which)
+	var has bool
+	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM token_families WHERE `+where+`
+		AND (expires_at = 0 OR expires_at > ?) AND (ends_at = 0 OR ends_at > ?))`, append(args, micros(now), micros(now)), &has)
+	if err != nil {
+		return false, fmt.Errorf("look for token families: %w", err)
+	}
+	return has, nil
+}
+
+// Families returns the families that match, oldest first.
+func (s *Store) Families(ctx context.Context, which store.FamilyFilter) ([]store.TokenFamily, error) {
+	where, args := filterFamilies(which)
+	var list []store.TokenFamily
+	err := s.each(ctx, `SELECT `+familyColumns+` FROM token_families WHERE `+where+` ORDER BY created_at, id`, args,
+		func(rows *sql.Rows) error {
+			f, err := scanFamily(rows)
+			list = append(list, f)
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("list token families: %w", err)
+	}
+	return list, nil
+}
+
+func filterFamilies(which store.FamilyFilter) (string, []any) {
+	var conditions []string
+	var args []any
+	add := func(column string, value any) {
+		conditions, args = append(conditions, column+" = ?"), append(args, value)
+	}
+	for _, c := range [...]struct{ column, value string }{
+		{"id", which.ID}, {"client_id", which.ClientID}, {"profile_id", which.ProfileID}, {"user_id", which.UserID},
+		{"kind", string(which.Kind)},
+	} {
+		if c.value != "" {
+			add(c.column, c.value)
+		}
+	}
+	if which.CodeHash != nil {
+		add("code_hash", which.CodeHash)
+	}
+	if len(conditions) == 0 {
+		return "1 = 0", nil
+	}
+	return strings.Join(conditions, " AND "), args
+}
