@@ -1,0 +1,261 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tokenserver/internal/testenv"
+)
+
+// deployment is a running product: one or more processes of the binary with their stores and the outside world.
+type deployment struct {
+	name      string
+	dir       string // build/e2e/<name>: configuration, logs, data
+	base      string // of the public listener as clients see it, with /oauth
+	servers   []*server
+	proxy     *proxy // nil when there is one server
+	world     *world
+	log       *auditLog
+	transport *http.Transport
+
+	postgres *testenv.PostgresServer // nil unless the deployment has its own
+	redis    *testenv.RedisServer    // nil when embedded
+	dsn      string                  // of PostgreSQL; empty when embedded
+	stops    []func() error          // run last to first
+}
+
+// newDeployment makes the folder and the outside world.
+func newDeployment(name string) (*deployment, error) {
+	d := &deployment{name: name, dir: filepath.Join(all.root, "build", "e2e", name)}
+	d.transport = &http.Transport{MaxIdleConnsPerHost: 128}
+	d.log = newAuditLog(d)
+	if err := os.RemoveAll(d.dir); err != nil {
+		return nil, fmt.Errorf("clean %s: %w", d.dir, err)
+	}
+	if err := os.MkdirAll(d.dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make %s: %w", d.dir, err)
+	}
+	var err error
+	if d.world, err = newWorld(); err != nil {
+		return nil, err
+	}
+	d.stops = append(d.stops, d.world.close)
+	return d, nil
+}
+
+// started ends the preparation of a deployment: on an error everything is stopped again.
+func (d *deployment) started(err error) (*deployment, error) {
+	if err == nil {
+		return d, nil
+	}
+	err = fmt.Errorf("start deployment %s: %w", d.name, err)
+	for i := len(d.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, d.stops[i]())
+	}
+	return nil, err
+}
+
+// startEmbedded starts one process that keeps everything in its folder.
+func startEmbedded(name string) (*deployment, error) {
+	d, err := newDeployment(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.started(d.startEmbedded())
+}
+
+func (d *deployment) startEmbedded() error {
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	d.base = "http://" + ports[0] + "/oauth"
+	s, err := d.addServer("server", "", ports, nil)
+	if err != nil {
+		return err
+	}
+	return s.start()
+}
+
+// clusterOptions change what startCluster starts.
+type clusterOptions struct {
+	ownPostgres bool // a PostgreSQL cluster that the test may stop
+	persist     bool // Redis keeps what it has acknowledged over a restart
+}
+
+// startCluster starts two processes on one PostgreSQL database and one Redis, behind a proxy.
+func startCluster(name string, options clusterOptions) (*deployment, error) {
+	d, err := newDeployment(name)
+	if err != nil {
+		return nil, err
+	}
+	return d.started(d.startCluster(options))
+}
+
+func (d *deployment) startCluster(options clusterOptions) error {
+	if err := d.startStores(options); err != nil {
+		return err
+	}
+	const servers = 2
+	ports, err := freePorts(3 * servers)
+	if err != nil {
+		return err
+	}
+	if d.proxy, err = startProxy(ports[0], ports[3]); err != nil {
+		return err
+	}
+	d.stops = append(d.stops, func() error { d.proxy.close(); return nil })
+	d.base = d.proxy.url() + "/oauth"
+	key, err := d.keyFile()
+	if err != nil {
+		return err
+	}
+	stores := object{
+		"store": object{"dsn": d.dsn}, "redis": object{"addrs": []string{d.redis.Addr()}},
+		"keys": object{"encryption_key_file": key},
+	}
+	for i := range servers {
+		name := fmt.Sprintf("server-%d", i+1)
+		s, err := d.addServer(name, d.proxy.url(), ports[3*i:3*i+3], stores)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			if err := d.migrate(s); err != nil {
+				return err
+			}
+		}
+		if err := s.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startStores starts Redis, and PostgreSQL unless the run has one.
+func (d *deployment) startStores(options clusterOptions) error {
+	redis, err := testenv.StartRedis(testenv.RedisOptions{Persist: options.persist})
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	d.redis = redis
+	d.stops = append(d.stops, func() error { redis.Stop(); return nil })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	database := "e2e_" + randomHex(8)
+	if admin := os.Getenv(testenv.EnvPostgres); admin != "" && !options.ownPostgres {
+		if _, err := psql(ctx, admin, "CREATE DATABASE "+database); err != nil {
+			return err
+		}
+		d.dsn, err = otherDatabase(admin, database)
+		return err
+	}
+	postgres, err := testenv.StartPostgres(testenv.PostgresOptions{NoSync: !options.ownPostgres})
+	if err != nil {
+		return fmt.Errorf("postgresql: %w", err)
+	}
+	d.postgres = postgres
+	d.stops = append(d.stops, func() error { postgres.Stop(); return nil })
+	d.dsn, err = postgres.CreateDatabase(ctx, database)
+	return err
+}
+
+// migrate makes the schema, as an operator does before the first start.
+func (d *deployment) migrate(s *server) error {
+	done, err := s.command("migrate")
+	if err == nil && done.code != 0 {
+		err = fmt.Errorf("migrate ended with %d: %s%s", done.code, done.stdout, done.stderr)
+	}
+	return err
+}
+
+// addServer writes the configuration of a process and does not start it. more is laid over the configuration.
+func (d *deployment) addServer(name, publicURL string, ports []string, more object) (*server, error) {
+	s := &server{name: name, dir: filepath.Join(d.dir, name), public: ports[0], operations: ports[2]}
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make %s: %w", s.dir, err)
+	}
+	settings, err := d.world.settings(nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := save(d.settingsFile(), settings); err != nil {
+		return nil, err
+	}
+	if err := d.configure(s, publicURL, ports, more); err != nil {
+		return nil, err
+	}
+	d.servers = append(d.servers, s)
+	d.stops = append(d.stops, s.stop)
+	return s, nil
+}
+
+func (d *deployment) settingsFile() string { return filepath.Join(d.dir, "settings.yaml") }
+
+// apply puts a changed settings document into force, as an administrator does, and waits until every process works with it.
+func (d *deployment) apply(t *testing.T, change func(object)) {
+	t.Helper()
+	text, err := d.world.settings(change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(d.dir, "changed.yaml")
+	if err := save(path, text); err != nil {
+		t.Fatal(err)
+	}
+	done, err := d.servers[0].command("admin", "apply", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.code != 0 {
+		t.Fatalf("admin apply ended with %d: %s%s", done.code, done.stdout, done.stderr)
+	}
+}
+
+// close reads the rest of the audit log, counts it, checks it and stops everything.
+func (d *deployment) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := d.log.settle(ctx)
+	all.coverage.add(d.name, d.log.all())
+	if verified, verifyErr := d.verify(); verifyErr != nil {
+		err = errors.Join(err, fmt.Errorf("%s: audit verify: %w", d.name, verifyErr))
+	} else if verified.code != 0 {
+		err = errors.Join(err, fmt.Errorf("%s: audit verify ended with %d: %s%s", d.name, verified.code, verified.stdout, verified.stderr))
+	}
+	for i := len(d.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, d.stops[i]())
+	}
+	d.transport.CloseIdleConnections()
+	return err
+}
+
+// own is a deployment for one test alone, stopped when it ends.
+func own(t *testing.T, start func(name string) (*deployment, error)) *deployment {
+	t.Helper()
+	d, err := start("own-" + t.Name())
+	if errors.Is(err, testenv.ErrMissing) && !testenv.Required() {
+		t.Skipf("%v; make deps installs it", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// verify runs `audit verify` on the deployment's log.
+func (d *deployment) verify() (result, error) { return d.servers[0].command("audit", "verify") }
+
+// newKey makes a key-encryption key: 32 bytes in hex.
+func newKey() string { return randomHex(32) }
