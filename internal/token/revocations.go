@@ -142,7 +142,11 @@ func (r *Revocations) Run(ctx context.Context, report func(error)) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-wake:
+		case _, open := <-wake:
+			if !open {
+				wake = nil
+				continue
+			}
 		}
 		if err := r.Poll(ctx); err != nil && ctx.Err() == nil {
 			report(err)

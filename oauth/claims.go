@@ -1,0 +1,119 @@
+package oauth
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tokenserver/store"
+)
+
+// claimNames says which claims a scope carries (OpenID Connect Core §5.4), and under which further names of a person
+// source an account may have them.
+var claimNames = []struct {
+	scope, claim string
+	aliases      []string
+}{
+	{scopeProfile, "name", []string{"displayName", "display_name"}},
+	{scopeProfile, "given_name", []string{"first_name", "firstName"}},
+	{scopeProfile, "family_name", []string{"last_name", "lastName"}},
+	{scopeProfile, "nickname", nil},
+	{scopeProfile, "preferred_username", nil},
+	{scopeProfile, "gender", nil},
+	{scopeProfile, "birthdate", []string{"birth_date"}},
+	{scopeProfile, "locale", []string{"languageCode"}},
+	{scopeEmail, "email", nil},
+	{scopeEmail, "email_verified", nil},
+	{scopePhone, "phone_number", []string{"phoneNumber"}},
+	{scopePhone, "phone_number_verified", nil},
+}
+
+// scopeClaims are the names of the claims that a scope carries, for example in the discovery document.
+func scopeClaims(scope string) []string {
+	var names []string
+	for _, n := range claimNames {
+		if n.scope == scope {
+			names = append(names, n.claim)
+		}
+	}
+	if scope == scopeAddress {
+		names = append(names, "address")
+	}
+	return names
+}
+
+// userClaims returns the claims that scopes carry about the person behind a user id. Errors: store.ErrNotFound.
+func (h *Handler) userClaims(ctx context.Context, userID string, scopes []string) (map[string]any, error) {
+	account, err := h.Accounts.Account(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("read account: %w", err)
+	}
+	return claimsOf(account, scopes), nil
+}
+
+// claimsOf returns the claims about a person that the scopes carry: for ID token and userinfo. Claims without a value are
+// left out.
+func claimsOf(a store.Account, scopes []string) map[string]any {
+	claims := map[string]any{}
+	for _, n := range claimNames {
+		if !slices.Contains(scopes, n.scope) {
+			continue
+		}
+		value := attribute(a, append([]string{n.claim}, n.aliases...)...)
+		switch {
+		case value == "":
+		case strings.HasSuffix(n.claim, "_verified"):
+			claims[n.claim] = value == "true"
+		default:
+			claims[n.claim] = value
+		}
+	}
+	if slices.Contains(scopes, scopeProfile) {
+		if _, named := claims["name"]; !named {
+			name := strings.TrimSpace(attribute(a, "given_name", "first_name", "firstName") + " " +
+				attribute(a, "family_name", "last_name", "lastName"))
+			if name != "" {
+				claims["name"] = name
+			}
+		}
+		if _, named := claims["preferred_username"]; !named {
+			claims["preferred_username"] = a.Username
+		}
+	}
+	if slices.Contains(scopes, scopeAddress) {
+		if address := addressOf(a); len(address) > 0 {
+			claims["address"] = address
+		}
+	}
+	return claims
+}
+
+// attribute returns the first attribute that has a value.
+func attribute(a store.Account, names ...string) string {
+	for _, name := range names {
+		if value := a.Attributes[name]; value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// addressOf builds the address claim (OpenID Connect Core §5.1.1).
+func addressOf(a store.Account) map[string]string {
+	address := map[string]string{}
+	street := attribute(a, "street_address")
+	if street == "" {
+		street = strings.Join(strings.Fields(attribute(a, "street_name")+" "+attribute(a, "house_number")+" "+
+			attribute(a, "house_number_addition")), " ")
+	}
+	for member, value := range map[string]string{
+		"street_address": street, "locality": attribute(a, "locality", "city"), "region": attribute(a, "region"),
+		"postal_code": attribute(a, "postal_code"), "country": attribute(a, "country"),
+	} {
+		if value != "" {
+			address[member] = value
+		}
+	}
+	return address
+}

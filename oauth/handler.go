@@ -1,0 +1,86 @@
+package oauth
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/clientauth"
+	"tokenserver/internal/keys"
+	"tokenserver/internal/secret"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
+	"tokenserver/store"
+)
+
+// Handler serves the OAuth endpoints. Every field is required.
+type Handler struct {
+	Audit    *audit.Recorder
+	Now      func() time.Time
+	NewID    func() string // UUID
+	Keys     *secret.Keys
+	Issuer   string // public base URL and /oauth
+	Log      *slog.Logger
+	Settings settingsSource
+	Store    transactor
+	Clients  *clientauth.Service
+	Tokens   *token.Service
+	Signing  *keys.Ring
+	Accounts accounts
+	Profiles profileRemover
+	Users    profiles
+	Versions versionGate
+	Codes    codeRedeemer
+	Marks    codeMarks
+	Book     profileBook
+}
+
+// settingsSource serves the settings; each request works on one snapshot.
+type settingsSource interface {
+	Current() *settings.Snapshot
+}
+
+// transactor runs f in one SQL transaction together with the events of the request; see sqlstore.Store.InTx.
+type transactor interface {
+	InTx(ctx context.Context, f func(context.Context) error) error
+}
+
+// accounts knows the people behind user ids.
+type accounts interface {
+	// Account returns one account. Errors: store.ErrNotFound.
+	Account(ctx context.Context, userID string) (store.Account, error)
+}
+
+// profileRemover takes a user off an installation: tokens, enrollment, authenticators, the profile itself.
+type profileRemover interface {
+	// RemoveProfile joins the transaction of ctx. answering is "" here. Errors: store.ErrNotFound.
+	RemoveProfile(ctx context.Context, clientID, profileID, answering string) error
+}
+
+// profiles knows the users of installations.
+type profiles interface {
+	// ProfilesOf returns the profiles of an installation.
+	ProfilesOf(ctx context.Context, clientID string) ([]store.Profile, error)
+}
+
+// versionGate brings the stored app version of an installation up to date; see appgate.Gate.
+type versionGate interface {
+	// Move returns the installation as it is now. header is that of the request.
+	Move(ctx context.Context, s *settings.Snapshot, i store.Installation, header map[string][]string) (store.Installation, bool, error)
+}
+
+// Routes adds the endpoints that clients and resource owners call. g is the group /oauth.
+func (h *Handler) Routes(g *echo.Group) {
+	g.POST("/token", h.token)
+	g.POST("/v1/token", h.token)
+}
+
+// APIRoutes adds the endpoints of resource gateways. g is the group /oauth behind the access check for the API scope of
+// token introspection.
+func (h *Handler) APIRoutes(g *echo.Group) {
+	g.POST("/api/v1/token/introspect", h.introspectV1)
+	g.POST("/api/v2/token/introspect", h.introspectV2)
+}

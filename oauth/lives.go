@@ -1,0 +1,69 @@
+package oauth
+
+import (
+	"slices"
+	"time"
+
+	"tokenserver/internal/clientauth"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
+)
+
+// How long tokens live, seconds, when the client's settings do not say.
+const (
+	usualAccessLife   = 900
+	shortestLife      = 30
+	longestAccessLife = 24 * 60 * 60
+	usualIDTokenLife  = 3600
+	longestIDToken    = 24 * 60 * 60
+)
+
+// baseGrant fills in what the client's settings and the scopes decide about tokens: lives, format, audiences, usage
+// limit, and the app for an installation.
+func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token.Grant {
+	g := token.Grant{ClientID: c.ID, Scopes: scopes, UsageLimit: usageLimit(s, scopes)}
+	switch {
+	case c.Installation != nil:
+		a := c.Application
+		g.Application, g.Platform, g.Version = a.ID, c.Installation.Platform, c.Installation.Version
+		g.Audience = slices.Concat(a.ResourceGateways, a.AdditionalAudiences)
+		g.Format = a.AccessTokenFormat
+		g.AccessLife = life(a.AccessTokenExpiresIn, usualAccessLife, longestAccessLife)
+		g.IDTokenLife = life(a.IDTokenExpiresIn, usualIDTokenLife, longestIDToken)
+		g.FamilyLife = unlimited(a.RegistrationValidity)
+		g.Refresh = a.UsesPIN()
+	case c.Web != nil:
+		w := c.Web
+		g.ProfileID = token.StaticProfile
+		g.Audience, g.IDAudience = w.AdditionalAudiences, w.AdditionalAudiences
+		g.Format = w.AccessTokenFormat
+		g.AccessLife = life(w.AccessTokenExpiresIn, usualAccessLife, longestAccessLife)
+		g.IDTokenLife = life(w.IDTokenExpiresIn, usualIDTokenLife, longestIDToken)
+		g.RefreshLife = unlimited(w.RefreshTokenExpiresIn)
+		g.FamilyLife = unlimited(w.MaxRefreshValidity)
+		g.Refresh = w.RefreshTokenEnabled
+	}
+	return g
+}
+
+// life is a configured number of seconds within its limits; 0 = the usual one.
+func life(configured, usual, longest int) time.Duration {
+	if configured <= 0 {
+		configured = usual
+	}
+	return time.Duration(min(max(configured, shortestLife), longest)) * time.Second
+}
+
+// unlimited is a configured number of seconds; 0 = no limit.
+func unlimited(configured int) time.Duration { return time.Duration(max(configured, 0)) * time.Second }
+
+// usageLimit is the lowest limit of the scopes; 0 = none has one.
+func usageLimit(s *settings.Snapshot, scopes []string) int {
+	lowest := 0
+	for _, id := range scopes {
+		if scope := s.Scope(id); scope != nil && scope.UsageLimit > 0 && (lowest == 0 || scope.UsageLimit < lowest) {
+			lowest = scope.UsageLimit
+		}
+	}
+	return lowest
+}

@@ -1,0 +1,89 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/clientauth"
+	"tokenserver/internal/outcome"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
+	"tokenserver/internal/web"
+)
+
+// tokenRequest is a token request whose client has proved itself and may use the grant.
+type tokenRequest struct {
+	settings *settings.Snapshot
+	client   clientauth.Client
+	form     web.Form
+}
+
+// grant is one grant type of the token endpoint.
+type grant struct {
+	name string
+	// allowed tells whether the client may use the grant.
+	allowed func(clientauth.Client) bool
+	// issue checks the parameters and makes the tokens. It records the event of its success, inside the transaction of
+	// its effect where there is one; failures it returns.
+	issue func(ctx context.Context, r *tokenRequest) (token.Issued, error)
+}
+
+// grants is the table of the token endpoint.
+func (h *Handler) grants(name string) (grant, bool) {
+	for _, g := range [...]grant{
+		{"authorization_code", mayUseCode, h.authorizationCode},
+		{"client_credentials", mayUseClientCredentials, h.clientCredentials},
+		{"refresh_token", mayRefresh, h.refreshToken},
+	} {
+		if g.name == name {
+			return g, true
+		}
+	}
+	return grant{}, false
+}
+
+// How every token request can fail before its grant looks at it (RFC 6749 §5.2).
+var (
+	tokenMalformed = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "the request must be one form without repeated parameters and without a query"}
+	tokenNoGrantType = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "grant_type is missing"}
+	tokenUnknownGrant = outcome.Failure{Code: outcome.UnsupportedGrantType, Audit: audit.TokenRequestUnsupportedGrantType,
+		Text: "the grant type is not supported"}
+	tokenGrantOff = outcome.Failure{Code: outcome.UnauthorizedClient, Audit: audit.TokenRequestDisabledGrantType,
+		Text: "the client may not use this grant type"}
+)
+
+// token answers POST /oauth/token and /oauth/v1/token. The checks run in the order of the steps below.
+func (h *Handler) token(c echo.Context) error {
+	form, err := web.BindForm(c)
+	if err != nil {
+		return tokenMalformed.Because(err)
+	}
+	name := form["grant_type"]
+	if name == "" {
+		return tokenNoGrantType
+	}
+	g, known := h.grants(name)
+	if !known {
+		return tokenUnknownGrant.About(audit.Detail("grant_type", clipped(name, 128)))
+	}
+	r := &tokenRequest{settings: h.Settings.Current(), form: form}
+	if r.client, err = h.authenticate(c, r.settings, form, tokenClientFailures); err != nil {
+		return err
+	}
+	if err := h.admit(c, r.settings, &r.client); err != nil {
+		return err
+	}
+	if !g.allowed(r.client) {
+		return tokenGrantOff.About(audit.Detail("grant", name))
+	}
+	issued, err := g.issue(c.Request().Context(), r)
+	if err != nil {
+		return err
+	}
+	return web.JSONBytes(c, http.StatusOK, tokenAnswer(issued))
+}
