@@ -231,6 +231,12 @@ func (s *Store) PendingOf(ctx context.Context, clientID string) ([]store.Transac
 	return slices.DeleteFunc(open, func(t store.Transaction) bool { return t.State == store.Fetched }), err
 }
 
+// CountOpen returns how many open push transactions an installation has, fetched ones included.
+func (s *Store) CountOpen(ctx context.Context, clientID string) (int, error) {
+	open, err := s.listed(ctx, openOfClientKey(clientID))
+	return len(open), err
+}
+
 // OpenOf returns the open transactions of an enrollment, oldest first.
 func (s *Store) OpenOf(ctx context.Context, enrollmentID string) ([]store.Transaction, error) {
 	return s.listed(ctx, openOfEnrolledKey(enrollmentID))

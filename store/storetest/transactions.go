@@ -25,6 +25,7 @@ type TransactionStore interface {
 	ReturnResend(ctx context.Context, id string) error
 	PendingOf(ctx context.Context, clientID string) ([]store.Transaction, error)
 	OpenOf(ctx context.Context, enrollmentID string) ([]store.Transaction, error)
+	CountOpen(ctx context.Context, clientID string) (int, error)
 }
 
 const openTransactions = 20 // of one installation
@@ -305,6 +306,9 @@ func transactionLists(t *testing.T, s TransactionStore, newID func() string) {
 	}
 	wantTransactions(t, "pending after the end of one", transactionIDs(s.PendingOf(t.Context(), first.ClientID)), []string{all[2], all[0]})
 	wantTransactions(t, "open after the end of one", transactionIDs(s.OpenOf(t.Context(), first.EnrollmentID)), []string{all[2], all[1], all[0]})
+	if n, err := s.CountOpen(t.Context(), first.ClientID); err != nil || n != 3 {
+		t.Errorf("%d open, %v, want 3 with the fetched one", n, err)
+	}
 	wantTransactions(t, "of nobody", transactionIDs(s.PendingOf(t.Context(), newID())), nil)
 }
 
