@@ -1,0 +1,146 @@
+package oauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/outcome"
+	"tokenserver/internal/secret"
+	"tokenserver/internal/settings"
+	"tokenserver/store"
+)
+
+// How silent authentication fails (OpenID Connect Core §3.1.2.6).
+var (
+	silentNoLogin = outcome.Failure{
+		Code: outcome.LoginRequired, Audit: audit.AuthnRequestLoginRequired, Text: "the user is not signed in",
+	}
+	silentInteraction = outcome.Failure{
+		Code: outcome.InteractionRequired, Audit: audit.AuthnRequestInteractionRequired,
+		Text: "the user has to sign in another way",
+	}
+	silentNoConsent = outcome.Failure{
+		Code: outcome.ConsentRequired, Audit: audit.AuthnRequestConsentRequired, Text: "the user has to agree first",
+	}
+)
+
+// authorizationLife is how long a user may take to sign in and agree.
+const authorizationLife = 30 * time.Minute
+
+// checkClient is steps 2 and 3: a client that exists and may use this endpoint.
+func (b *Browser) checkClient(ctx context.Context, r *authorizeRequest) error {
+	switch ids := r.values["client_id"]; {
+	case len(ids) == 0:
+		return authorizeUnknownClient.About(audit.Reason("client_id missing"))
+	case len(ids) > 1:
+		return authorizeUnknownClient.About(audit.Reason("client_id repeated"))
+	}
+	var err error
+	if r.client, err = b.requester(ctx, r.settings, r.get("client_id")); err != nil {
+		return clientFailure(err, r.get("client_id"))
+	}
+	knowClient(ctx, r.client)
+	return checkVersion(r.client)
+}
+
+// knowClient puts the client into every event of the request from now on.
+func knowClient(ctx context.Context, r requester) {
+	audit.Know(ctx, audit.Client(r.ID))
+	if i := r.Installation; i != nil {
+		audit.Know(ctx, audit.App(i.Application, i.Platform, i.Version))
+	}
+}
+
+// checkVersion refuses installations whose protocol or app version may not sign users in.
+func checkVersion(r requester) error {
+	if !r.app() {
+		return nil
+	}
+	if v := r.Installation.APIVersion; v < firstAPIVersion || v > lastAPIVersion {
+		return authorizeAPIVersion.About(audit.Detail("route", "authorize"), audit.Count("client_version", v),
+			audit.Count("lowest", firstAPIVersion), audit.Count("highest", lastAPIVersion))
+	}
+	if r.Version == nil || r.Version.CurrentStatus() == settings.VersionDisabled {
+		return authorizeVersionOff
+	}
+	return nil
+}
+
+// begin is step 11: it starts the transaction and sends the browser to the identity provider. A user who is signed in
+// already skips that; with prompt=none the answer comes at once, without a page.
+func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
+	ctx := c.Request().Context()
+	now := b.Now()
+	a := store.Authorization{
+		State: store.AtProvider, ClientID: r.client.ID, RedirectURI: r.redirectURI, RedirectOmitted: r.redirectOmitted,
+		ResponseMode: r.mode, Scopes: r.scopes, RequestState: r.get("state"), Nonce: r.get("nonce"),
+		CodeChallenge: r.get("code_challenge"), AskConsent: r.asks("consent"), Provider: r.provider.ID,
+		LoginHint: clipped(r.get("login_hint"), 256), Language: to.language,
+		CreatedAt: now, ExpiresAt: now.Add(authorizationLife),
+	}
+	if i := r.client.Installation; i != nil {
+		a.Application, a.Platform, a.AppVersion = i.Application, i.Platform, i.Version
+	}
+	session, err := b.session(c)
+	signedIn := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	fresh := signedIn && (r.maxAge < 0 || now.Sub(session.AuthTime) < time.Duration(r.maxAge)*time.Second)
+	if fresh && session.Provider == r.provider.ID && !r.asks("login") && !r.asks("select_account") {
+		a.State, a.UserID, a.AuthTime, a.ACR, a.AMR = store.Identified, session.UserID, session.AuthTime, session.ACR, session.AMR
+	}
+	if r.asks("none") {
+		return b.silently(c, r, a, to, signedIn && session.Provider != r.provider.ID)
+	}
+	if a, err = b.start(c, a); err != nil {
+		return err
+	}
+	if a.State == store.Identified {
+		audit.Know(ctx, audit.User(a.UserID))
+		return b.proceed(c, a, r.settings, r.client)
+	}
+	return c.Redirect(seeOther(c), b.Providers[r.provider.Type].SignInURL(a.ID))
+}
+
+// silently answers prompt=none.
+func (b *Browser) silently(c echo.Context, r *authorizeRequest, a store.Authorization, to reply, elsewhere bool) error {
+	switch {
+	case elsewhere:
+		return silentInteraction
+	case a.State != store.Identified:
+		return silentNoLogin
+	}
+	audit.Know(c.Request().Context(), audit.User(a.UserID))
+	open, err := b.openScopes(c.Request().Context(), r.settings, r.client, a)
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return silentNoConsent.About(audit.List("scopes", open))
+	}
+	return b.issue(c, a, r.settings, r.client, to)
+}
+
+// start stores a new transaction and binds it to the browser by a cookie of its own, so that several of one browser do
+// not disturb each other.
+func (b *Browser) start(c echo.Context, a store.Authorization) (store.Authorization, error) {
+	const idBytes = 16
+	a.ID = base64.RawURLEncoding.EncodeToString(secret.Bytes(idBytes))
+	binding := secret.NewChallenge()
+	a.Browser = b.Keys.MAC(secret.ForCookie, "authorization", a.ID, binding)
+	if err := b.Authorizations.AddAuthorization(c.Request().Context(), a); err != nil {
+		return a, fmt.Errorf("start authorization: %w", err)
+	}
+	b.cookies().Set(c, transactionCookie(a.ID), binding, authorizationLife)
+	return a, nil
+}
+
+// transactionCookie names the cookie that binds a transaction to its browser.
+func transactionCookie(id string) string { return "ts-auth-" + id }

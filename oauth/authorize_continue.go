@@ -1,0 +1,185 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/outcome"
+	"tokenserver/internal/secret"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/web"
+	"tokenserver/store"
+)
+
+// How the journey of a transaction breaks off.
+var (
+	journeyGone = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.AuthzRequestInvalid, Text: "the sign-in has ended or belongs to another browser",
+	}.With(pageText, "error.transaction")
+	journeyUserGone = outcome.Failure{
+		Code: outcome.AccessDenied, Audit: audit.AccountSignInFailed, Text: "the account may not be used",
+	}
+)
+
+func (b *Browser) cookies() web.Cookies { return web.CookiesFor(b.Issuer) }
+
+// journey returns the transaction of a step, if it is this browser's.
+// Errors: store.ErrNotFound, store.ErrExpired, store.ErrRevoked (another browser's).
+func (b *Browser) journey(c echo.Context, id string) (store.Authorization, error) {
+	if len(id) > 64 || !scopeToken(id) {
+		return store.Authorization{}, store.ErrNotFound
+	}
+	a, err := b.Authorizations.Authorization(c.Request().Context(), id)
+	if err != nil {
+		return store.Authorization{}, fmt.Errorf("read transaction: %w", err)
+	}
+	binding := b.cookies().Get(c, transactionCookie(id))
+	if binding == "" || !b.Keys.Equal(secret.ForCookie, a.Browser, "authorization", id, binding) {
+		return store.Authorization{}, store.ErrRevoked
+	}
+	audit.Know(c.Request().Context(), audit.Client(a.ClientID))
+	if a.Application != "" {
+		audit.Know(c.Request().Context(), audit.App(a.Application, a.Platform, a.AppVersion))
+	}
+	if a.UserID != "" {
+		audit.Know(c.Request().Context(), audit.User(a.UserID))
+	}
+	return a, nil
+}
+
+// goneReason says why there is no transaction for a step; "" when err means something else.
+func goneReason(err error) string {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "no transaction"
+	case errors.Is(err, store.ErrExpired):
+		return "transaction expired"
+	case errors.Is(err, store.ErrRevoked):
+		return "another browser"
+	case errors.Is(err, store.ErrConflict):
+		return "transaction moved on"
+	}
+	return ""
+}
+
+// gone turns a missing transaction into failure; other errors stay what they are.
+func gone(err error, failure outcome.Failure) error {
+	if reason := goneReason(err); reason != "" {
+		return failure.Because(err).About(audit.Reason(reason))
+	}
+	return err
+}
+
+// goOn answers the browser that comes back from the identity provider.
+func (b *Browser) goOn(c echo.Context) error {
+	a, s, client, err := b.resume(c, c.QueryParam("t"), journeyGone)
+	if err != nil {
+		return err
+	}
+	if a.State == store.AtProvider {
+		return c.Redirect(seeOther(c), b.Providers[s.IdentityProvider(a.Provider).Type].SignInURL(a.ID))
+	}
+	return b.proceed(c, a, s, client)
+}
+
+// resume reads the transaction of a step and checks that its client and provider are still what they were: settings may
+// have changed meanwhile. From then on failures are answered to the client.
+func (b *Browser) resume(c echo.Context, id string, missing outcome.Failure) (
+	a store.Authorization, s *settings.Snapshot, client requester, err error,
+) {
+	ctx := c.Request().Context()
+	if a, err = b.journey(c, id); err != nil {
+		return a, nil, client, gone(err, missing)
+	}
+	s = b.Settings.Current()
+	if client, err = b.requester(ctx, s, a.ClientID); err != nil {
+		return a, nil, client, clientFailure(err, a.ClientID)
+	}
+	if err = checkVersion(client); err != nil {
+		return a, nil, client, err
+	}
+	if !registeredRedirect(client.redirects(), a.RedirectURI, !client.app() && client.Public()) {
+		return a, nil, client, authorizeRedirect.About(audit.Detail("redirect_uri", a.RedirectURI), audit.Reason("no longer registered"))
+	}
+	web.AnswerFailuresBy(c, b.fail(replyOf(a, client)))
+	if p := s.IdentityProvider(a.Provider); p == nil || p.Disabled || b.Providers[p.Type] == nil {
+		return a, nil, client, providerNone.About(audit.Detail("idp", a.Provider), audit.Reason("no longer enabled"))
+	}
+	return a, s, client, nil
+}
+
+// replyOf says how the request behind a transaction is answered.
+func replyOf(a store.Authorization, client requester) reply {
+	return reply{
+		redirectURI: a.RedirectURI, mode: a.ResponseMode, state: a.RequestState, language: a.Language,
+		clientName: client.name(), completion: client.showsCompletion(),
+	}
+}
+
+// proceed takes an identified user to the consent page, or to the answer when there is nothing to agree to.
+func (b *Browser) proceed(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester) error {
+	open, err := b.openScopes(c.Request().Context(), s, client, a)
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return c.Redirect(seeOther(c), b.at(consentPath, a.ID))
+	}
+	return b.finish(c, a, s, client)
+}
+
+// finish ends the transaction, which only one of several racing requests can do, and answers with a code.
+func (b *Browser) finish(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester) error {
+	if err := b.end(c, a); err != nil {
+		return err
+	}
+	return b.issue(c, a, s, client, replyOf(a, client))
+}
+
+// end takes the transaction away: nobody else can answer it.
+func (b *Browser) end(c echo.Context, a store.Authorization) error {
+	if err := b.Authorizations.EndAuthorization(c.Request().Context(), a); err != nil {
+		if goneReason(err) != "" {
+			web.AnswerFailuresBy(c, b.ErrorPage)
+		}
+		return gone(err, journeyGone)
+	}
+	b.cookies().Delete(c, transactionCookie(a.ID))
+	return nil
+}
+
+// issue is step 18: a new code and the answer that carries it.
+func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester, to reply) error {
+	ctx := c.Request().Context()
+	if _, err := b.person(ctx, s, a); err != nil {
+		return err
+	}
+	code := secret.NewToken()
+	err := b.Codes.AddCode(ctx, store.AuthorizationCode{
+		Hash: b.Keys.MAC(secret.ForCode, code), ClientID: a.ClientID, UserID: a.UserID, RedirectURI: a.RedirectURI,
+		RedirectOmitted: a.RedirectOmitted, Scopes: a.Scopes, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge,
+		AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR, ExpiresAt: b.Now().Add(client.codeLife()),
+	})
+	if err != nil {
+		return fmt.Errorf("issue code: %w", err)
+	}
+	b.Audit.Record(ctx, audit.AuthzRequestGrantCreated, audit.List("scopes", a.Scopes), audit.Detail("idp", a.Provider))
+	return b.send(c, to, url.Values{"code": {code}})
+}
+
+// person returns the user of a transaction, who may have been blocked since the sign-in.
+func (b *Browser) person(ctx context.Context, s *settings.Snapshot, a store.Authorization) (store.Account, error) {
+	account, err := b.Providers[s.IdentityProvider(a.Provider).Type].Person(ctx, a.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Account{}, journeyUserGone.Because(err).About(audit.Reason("account ended or disabled"))
+	}
+	if err != nil {
+		return store.Account{}, fmt.Errorf("read person: %w", err)
+	}
+	return account, nil
+}

@@ -1,0 +1,102 @@
+package oauth
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/pages"
+	"tokenserver/internal/secret"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/web"
+	"tokenserver/store"
+)
+
+// Browser serves the authorization endpoint and what follows it in the browser: consent, and the way back to the
+// client. Every field is required.
+type Browser struct {
+	Audit          *audit.Recorder
+	Now            func() time.Time
+	Keys           *secret.Keys
+	Issuer         string // public base URL and /oauth; its scheme decides how cookies are named
+	Log            *slog.Logger
+	Settings       settingsSource
+	Store          transactor
+	Authorizations authorizations
+	Codes          codeKeeper
+	Sessions       sessions
+	Consents       consents
+	Installations  installations
+	Providers      Providers
+	Pages          *pages.Pages
+}
+
+// identityProvider finds out who sits at the browser, on pages of its own, and comes back through Waiting and Identified.
+type identityProvider interface {
+	// SignInURL returns where the browser goes to sign in for a transaction.
+	SignInURL(transactionID string) string
+	// Person returns the account behind a user id. Errors: store.ErrNotFound when there is none that may sign in.
+	Person(ctx context.Context, userID string) (store.Account, error)
+}
+
+// Providers are the kinds of identity providers that this server can ask.
+type Providers map[settings.IdentityProviderType]identityProvider
+
+// authorizations keeps authorization transactions; see redisstore.Store.
+type authorizations interface {
+	AddAuthorization(ctx context.Context, a store.Authorization) error
+	Authorization(ctx context.Context, id string) (store.Authorization, error)
+	MoveAuthorization(ctx context.Context, before, after store.Authorization) (store.Authorization, error)
+	EndAuthorization(ctx context.Context, a store.Authorization) error
+}
+
+// codeKeeper keeps what codes stand for.
+type codeKeeper interface {
+	AddCode(ctx context.Context, c store.AuthorizationCode) error
+}
+
+// sessions keeps the signed-in users of browsers.
+type sessions interface {
+	AddSession(ctx context.Context, b store.BrowserSession) error
+	TouchSession(ctx context.Context, b store.BrowserSession) error
+	Session(ctx context.Context, hash []byte) (store.BrowserSession, error)
+	EndSession(ctx context.Context, hash []byte) error
+}
+
+// consents keeps what users have agreed to.
+type consents interface {
+	GiveConsent(ctx context.Context, consents []store.Consent) error
+	Consents(ctx context.Context, userID, clientID string) ([]store.Consent, error)
+}
+
+// installations knows the registered copies of apps.
+type installations interface {
+	Installation(ctx context.Context, clientID string) (store.Installation, error)
+}
+
+// Routes adds the endpoints that browsers call. g is the group /oauth.
+func (b *Browser) Routes(g *echo.Group) {
+	pages := web.RenderFailuresWith(b.ErrorPage)
+	for _, path := range []string{"/authorize", "/v1/authorize"} {
+		g.GET(path, b.authorize, pages)
+		g.POST(path, b.authorize, pages)
+		g.HEAD(path, b.authorize, pages)
+	}
+	g.GET(continuePath, b.goOn, pages)
+	g.GET(consentPath, b.consentPage, pages)
+	g.POST(consentPath, b.decide, pages)
+}
+
+// The paths of the journey, below the issuer.
+const (
+	continuePath = "/authorize/continue"
+	consentPath  = "/consent"
+)
+
+// at returns the address of one step of the journey of a transaction: path and query on this server.
+func (b *Browser) at(path, transactionID string) string {
+	return publicPath(b.Issuer) + path + "?t=" + transactionID
+}
