@@ -89,3 +89,7 @@ func APIClientOf(ctx context.Context) *settings.APIClient {
 	c, _ := ctx.Value(apiClientKey{}).(*settings.APIClient)
 	return c
 }
+
+// ClaimedClient reads which client an assertion speaks for, before anything about it is believed; "" when it cannot be
+// read.
+func ClaimedClient(assertion string) string { return claimedClient(assertion) }
