@@ -1,0 +1,173 @@
+package pushauth
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/audit"
+	"tokenserver/internal/clientauth"
+	"tokenserver/internal/outcome"
+	"tokenserver/internal/secret"
+	"tokenserver/internal/settings"
+	"tokenserver/store"
+)
+
+// Portal serves the portal API, version 4. The group that it gets routes on lets only API clients in that may call it.
+// Every field is required.
+type Portal struct {
+	Settings     settingsSource
+	Enrollments  portalEnrollments
+	Tokens       liveTokens
+	Transactions portalTransactions
+	Outcomes     outcomes
+	Endings      *Endings
+	Push         *Pusher
+	Limits       Limits
+	Audit        *audit.Recorder
+	Keys         *secret.Keys
+	Log          *slog.Logger
+	Now          func() time.Time
+	NewID        func() string
+}
+
+// Limits bounds what a portal may send.
+type Limits struct {
+	Message       int  // code points
+	SecureMessage int  // code points
+	SigningData   int  // bytes
+	Open          int  // open push transactions of one installation
+	HTTPCallbacks bool // plain http callbacks are allowed
+}
+
+// DefaultLimits are the limits unless configured.
+func DefaultLimits() Limits {
+	return Limits{Message: 155, SecureMessage: 4096, SigningData: 8192, Open: 20}
+}
+
+// portalEnrollments is what the portal API needs to know about devices.
+type portalEnrollments interface {
+	InTx(ctx context.Context, f func(context.Context) error) error
+	Enrollment(ctx context.Context, id string) (store.Enrollment, error)
+	EnrollmentsOfUser(ctx context.Context, userID string) ([]store.Enrollment, error)
+	Installation(ctx context.Context, clientID string) (store.Installation, error)
+	MarkPushStale(ctx context.Context, id string, hash []byte, now time.Time) error
+}
+
+// liveTokens tells whether a profile has a refresh token that could answer.
+type liveTokens interface {
+	HasLive(ctx context.Context, clientID, profileID string, kind store.TokenKind) (bool, error)
+}
+
+// portalTransactions is what the portal API needs of Redis.
+type portalTransactions interface {
+	CreateTransaction(ctx context.Context, t store.Transaction, limit int) (int, error)
+	Transaction(ctx context.Context, id string) (store.Transaction, error)
+	MoveTransaction(ctx context.Context, id string, from []store.State, to store.State, change store.TransactionChange) error
+	ForgetTransaction(ctx context.Context, t store.Transaction) error
+	resends
+}
+
+// resends counts them before they are made.
+type resends interface {
+	CountResend(ctx context.Context, id string) (bool, error)
+	ReturnResend(ctx context.Context, id string) error
+	CountOpen(ctx context.Context, clientID string) (int, error)
+}
+
+// outcomes are the decisions about transactions.
+type outcomes interface {
+	TransactionOutcome(ctx context.Context, id string) (store.TransactionOutcome, error)
+}
+
+// Routes registers the endpoints below the group, which is /oauth.
+func (p *Portal) Routes(g *echo.Group) {
+	v4 := g.Group("/api/v4/authenticate", noCache)
+	v4.POST("/user", p.initialize)
+	v4.POST("/user/:user_id/push/resend", p.resend)
+	v4.GET("/user/:user_id/enabled", p.options)
+	v4.GET("/user/:user_id/device/:device_id/enabled", p.enabled)
+	v4.GET("/transaction/:transaction_id", p.result)
+}
+
+// The numbers of the portal API ("error_code").
+const (
+	numberDisabled      = 1000
+	numberNoPossibility = 1001
+	numberProvider      = 1002
+	numberInvalid       = 1003
+	numberTooLong       = 1005
+	numberNoTransaction = 1006
+	numberTransactionID = 3004
+	numberUserID        = 3005
+	numberResendLimit   = 3006
+	numberType          = 4000
+)
+
+const disabledText = "Mobile authentication is disabled"
+
+// noCache forbids caching in the words that portals know, on success and failure alike.
+func noCache(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Before(func() {
+			c.Response().Header().Set(echo.HeaderCacheControl, "no-cache, no-store, must-revalidate")
+		})
+		return next(c)
+	}
+}
+
+// apiClient returns the id of the API client that calls.
+func apiClient(ctx context.Context) string {
+	if c := clientauth.APIClientOf(ctx); c != nil {
+		return c.ID
+	}
+	return ""
+}
+
+// parameter returns a part of the path, decoded.
+func parameter(c echo.Context, name string) string {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return value // the path was decoded already
+	}
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
+}
+
+// disabled returns the failure of an endpoint while mobile authentication is off as a whole.
+func disabled(code audit.Code) outcome.Failure {
+	return outcome.Failure{Code: outcome.NotFound, Number: numberDisabled, Audit: code, Text: disabledText}.
+		About(audit.Reason("disabled"))
+}
+
+// device is an enrollment that a push can go to, with all that is configured for it.
+type device struct {
+	store.Enrollment
+	application *settings.Application
+	version     *settings.AppVersion
+}
+
+// devices returns the devices of a user that a push can go to: an active push token on a version of an app that is not
+// disabled.
+func (p *Portal) devices(ctx context.Context, s *settings.Snapshot, userID string) ([]device, error) {
+	enrollments, err := p.Enrollments.EnrollmentsOfUser(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	var list []device
+	for _, e := range enrollments {
+		d, usable, err := p.device(ctx, s, e)
+		if err != nil {
+			return nil, err
+		}
+		if usable {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
