@@ -67,12 +67,7 @@ func newFixture(t testing.TB, change ...func(*settings.Document)) *fixture {
 		Gate:          &appgate.Gate{Installations: env.Store, Audit: env.Recorder},
 		Installations: env.Store, Enrollments: env.Store, PushTokens: env.Store, Pending: env.Redis,
 		Lifecycle: &lifecycle.Service{
-			Installations: env.Store, Enrollments: env.Store, Tokens: noTokens{}, Transactions: env.Redis, Decisions: env.Store,
-			End: func(t store.Transaction, reason store.Reason) (store.TransactionOutcome, []store.Job, error) {
-				return store.TransactionOutcome{
-					TransactionID: t.ID, State: store.Failed, Reason: reason, DecidedAt: env.Now(), ExpiresAt: t.ExpiresAt,
-				}, []store.Job{{ID: t.ID, Kind: "pushauth.callback", Payload: []byte("{}"), NotBefore: env.Now(), CreatedAt: env.Now()}}, nil
-			},
+			Installations: env.Store, Enrollments: env.Store, Tokens: noTokens{}, Transactions: env.Redis, Endings: endings{env},
 		},
 		ServerKeys: f.server,
 		Devices:    &device.Verifier{Once: env.Redis, Issuer: env.Issuer, Now: env.Now},
@@ -140,6 +135,18 @@ func (k clients) Authenticate(ctx context.Context, _ *settings.Snapshot, c clien
 		return clientauth.Client{}, &clientauth.Refused{Reason: clientauth.WrongSecret, ClientID: c.BasicID, Known: err == nil}
 	}
 	return clientauth.Client{ID: i.ClientID, Installation: &i}, nil
+}
+
+// endings fails transactions as package pushauth does, without callbacks.
+type endings struct{ env *audittest.Env }
+
+func (k endings) Fail(ctx context.Context, t store.Transaction, reason store.Reason) error {
+	store.AfterCommit(ctx, func(ctx context.Context) {
+		_ = k.env.Redis.MoveTransaction(ctx, t.ID, []store.State{store.Pending}, store.Failed, store.TransactionChange{})
+	})
+	return k.env.Store.DecideTransaction(ctx, store.TransactionOutcome{
+		TransactionID: t.ID, State: store.Failed, Reason: reason, DecidedAt: k.env.Now(), ExpiresAt: t.ExpiresAt,
+	})
 }
 
 // noTokens revokes nothing: enrollment removes app instances, never users.

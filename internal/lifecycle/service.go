@@ -14,11 +14,7 @@ type Service struct {
 	Enrollments   enrollments
 	Tokens        tokens
 	Transactions  transactions
-	Decisions     decisions
-
-	// End makes the outcome of a transaction that fails because its enrollment is gone, and the jobs that tell its
-	// portal. It has no effect of its own.
-	End func(t store.Transaction, reason store.Reason) (store.TransactionOutcome, []store.Job, error)
+	Endings       endings
 }
 
 // installations is what the service needs of the SQL store about installations and their users.
@@ -47,14 +43,12 @@ type tokens interface {
 // transactions is what is in flight.
 type transactions interface {
 	OpenOf(ctx context.Context, enrollmentID string) ([]store.Transaction, error)
-	MoveTransaction(ctx context.Context, id string, from []store.State, to store.State, change store.TransactionChange) error
 }
 
-// decisions is where transactions end durably.
-type decisions interface {
-	// DecideTransaction errors: store.ErrConflict when somebody decided before.
-	DecideTransaction(ctx context.Context, o store.TransactionOutcome) error
-	AddJob(ctx context.Context, job store.Job) error
+// endings ends transactions: outcome and callback in the SQL transaction of ctx, Redis after it.
+type endings interface {
+	// Fail leaves a transaction alone that somebody has decided already.
+	Fail(ctx context.Context, t store.Transaction, reason store.Reason) error
 }
 
 // RemoveProfile removes one user from one installation: all tokens, the enrollment, the record with its PIN counter.
@@ -125,37 +119,12 @@ func (s *Service) removeEnrollment(ctx context.Context, id string, reason store.
 		if t.ID == answering {
 			why = store.InvalidAnswer
 		}
-		if err := s.fail(ctx, t, why); err != nil {
-			return err
+		if err := s.Endings.Fail(ctx, t, why); err != nil {
+			return fmt.Errorf("fail open transaction: %w", err)
 		}
 	}
 	if err := s.Enrollments.DeleteEnrollment(ctx, id); err != nil {
 		return fmt.Errorf("remove enrollment: %w", err)
 	}
-	return nil
-}
-
-// fail ends one transaction, unless somebody ended it before.
-func (s *Service) fail(ctx context.Context, t store.Transaction, reason store.Reason) error {
-	end, jobs, err := s.End(t, reason)
-	if err != nil {
-		return fmt.Errorf("end transaction: %w", err)
-	}
-	switch err := s.Decisions.DecideTransaction(ctx, end); {
-	case errors.Is(err, store.ErrConflict):
-		return nil
-	case err != nil:
-		return fmt.Errorf("end transaction: %w", err)
-	}
-	for _, job := range jobs {
-		if err := s.Decisions.AddJob(ctx, job); err != nil {
-			return fmt.Errorf("end transaction: %w", err)
-		}
-	}
-	store.AfterCommit(ctx, func(ctx context.Context) {
-		// The outcome row decides; Redis that cannot be moved says "open" until the row is met.
-		_ = s.Transactions.MoveTransaction(ctx, t.ID, []store.State{store.Created, store.Pending, store.Fetched},
-			store.Failed, store.TransactionChange{})
-	})
 	return nil
 }
