@@ -122,8 +122,9 @@ func (d *deployment) startStores(ctx context.Context, config map[string]any) err
 	d.redisAddr, d.storePIDs = redis.Addr(), []int{postgres.PID(), redis.PID()}
 	config["store"] = map[string]any{"dsn": dsn, "migrate": "always"}
 	config["redis"] = map[string]any{"addrs": []string{redis.Addr()}}
-	config["keys"] = map[string]any{"encryption_key": hex.EncodeToString(secret.Bytes(32))}
-	return nil
+	key := filepath.Join(fmt.Sprint(config["data_dir"]), "shared.key")
+	config["keys"] = map[string]any{"encryption_key_file": key}
+	return os.WriteFile(key, []byte(hex.EncodeToString(secret.Bytes(32))), 0o600)
 }
 
 func (d *deployment) settings(users int) (any, error) {

@@ -104,7 +104,8 @@ func sqliteDSN(path string) string {
 	for _, pragma := range []string{"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(ON)"} {
 		q.Add("_pragma", pragma)
 	}
-	return "file:" + path + "?" + q.Encode()
+	// What means something in an address must not when it is in the name of the file.
+	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?" + q.Encode()
 }
 
 // Close ends the group commit and the connections. Events that were handed in before are written.
