@@ -91,19 +91,25 @@ func refuse(r *clientauth.Refused, f clientFailures) error {
 	return f.unknown.Because(r).About(reason)
 }
 
-// admit checks what an installation may do at all: its protocol must be the registered one, its version must not be
-// disabled. An installation that tells of another version is moved there first where that needs no proof.
-func (h *Handler) admit(c echo.Context, s *settings.Snapshot, client *clientauth.Client) error {
+// sameProtocol refuses an installation whose request names another API version than it is registered with.
+func sameProtocol(c echo.Context, client clientauth.Client) error {
+	i, header := client.Installation, c.Request().Header
+	if i == nil || !appgate.APIVersionDiffers(header, *i) {
+		return nil
+	}
+	return apiVersionDiffers.About(audit.Count("api_version", i.APIVersion),
+		audit.Detail("presented", clipped(header.Get(appgate.APIVersionHeader), 8)), audit.Detail("route", c.Path()))
+}
+
+// enterVersion refuses an installation whose app version is disabled. One that tells of another version is moved there
+// first, where that needs no proof.
+func (h *Handler) enterVersion(c echo.Context, s *settings.Snapshot, client *clientauth.Client) error {
 	i := client.Installation
 	if i == nil {
 		return nil
 	}
-	ctx, header := c.Request().Context(), c.Request().Header
-	if appgate.APIVersionDiffers(header, *i) {
-		return apiVersionDiffers.About(audit.Count("api_version", i.APIVersion),
-			audit.Detail("presented", clipped(header.Get(appgate.APIVersionHeader), 8)), audit.Detail("route", c.Path()))
-	}
-	now, moved, err := h.Versions.Move(ctx, s, *i, header)
+	ctx := c.Request().Context()
+	now, moved, err := h.Versions.Move(ctx, s, *i, c.Request().Header)
 	if err != nil {
 		return err
 	}

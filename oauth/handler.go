@@ -62,6 +62,8 @@ type profileRemover interface {
 
 // profiles knows the users of installations.
 type profiles interface {
+	// Profile returns one profile. Errors: store.ErrNotFound.
+	Profile(ctx context.Context, clientID, profileID string) (store.Profile, error)
 	// ProfilesOf returns the profiles of an installation.
 	ProfilesOf(ctx context.Context, clientID string) ([]store.Profile, error)
 }
@@ -76,6 +78,21 @@ type versionGate interface {
 func (h *Handler) Routes(g *echo.Group) {
 	g.POST("/token", h.token)
 	g.POST("/v1/token", h.token)
+	g.POST("/revoke", h.revoke)
+	g.POST("/v1/revoke", h.revoke)
+	g.POST("/v1/revoke/client", h.revokeClient)
+	g.POST("/v1/revoke/profile", h.revokeProfile)
+	g.POST("/v1/revoke/profile/tokens", h.revokeProfileTokens)
+	g.GET("/v1/userinfo", h.userinfo)
+	g.POST("/v1/userinfo", h.userinfo)
+	g.GET("/v1/keys", h.jwks)
+	g.GET("/.well-known/openid-configuration", h.discovery)
+	g.POST("/.well-known/openid-configuration", h.discovery)
+}
+
+// WellKnownRoutes adds the metadata of RFC 8414, whose path begins at the root of the host. g is the group "".
+func (h *Handler) WellKnownRoutes(g *echo.Group) {
+	g.GET("/.well-known/oauth-authorization-server/oauth", h.discovery)
 }
 
 // APIRoutes adds the endpoints of resource gateways. g is the group /oauth behind the access check for the API scope of

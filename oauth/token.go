@@ -75,7 +75,10 @@ func (h *Handler) token(c echo.Context) error {
 	if r.client, err = h.authenticate(c, r.settings, form, tokenClientFailures); err != nil {
 		return err
 	}
-	if err := h.admit(c, r.settings, &r.client); err != nil {
+	if err := sameProtocol(c, r.client); err != nil {
+		return err
+	}
+	if err := h.enterVersion(c, r.settings, &r.client); err != nil {
 		return err
 	}
 	if !g.allowed(r.client) {

@@ -35,11 +35,11 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 			return Issued{}, err
 		}
 	}
-	now := s.stamp()
+	now := s.Now()
 	if g.UserID != "" {
 		out.FamilyID = s.NewID()
 	}
-	access := g.accessToken(out.FamilyID, now)
+	access := g.accessToken(out.FamilyID, s.stamp(), now.Add(g.AccessLife))
 	bearer, err := s.newAccessToken(ctx, g, &access)
 	if err != nil {
 		return Issued{}, err
@@ -62,11 +62,11 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 	return out, nil
 }
 
-func (g Grant) accessToken(familyID string, now time.Time) store.AccessToken {
+func (g Grant) accessToken(familyID string, issued, ends time.Time) store.AccessToken {
 	return store.AccessToken{
 		ClientID: g.ClientID, Kind: g.Kind, UserID: g.UserID, ProfileID: g.ProfileID, FamilyID: familyID,
 		Application: g.Application, Platform: g.Platform, Version: g.Version, Scopes: g.Scopes, Audience: g.Audience,
-		UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, IssuedAt: now, ExpiresAt: now.Add(g.AccessLife),
+		UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, IssuedAt: issued, ExpiresAt: ends,
 	}
 }
 

@@ -34,8 +34,8 @@ func (s *Service) CheckKind(ctx context.Context, clientID, profileID, presented 
 // CheckWeb looks a refresh token of a web client up, in the transaction of ctx. Results: PINRight, PINNoToken,
 // PINExpired, PINReused.
 func (s *Service) CheckWeb(ctx context.Context, clientID, presented string) (PINCheck, error) {
-	family, err := s.Search.FamilyByHash(ctx, clientID, s.refreshHash(presented))
-	if errors.Is(err, store.ErrNotFound) || err == nil && family.ProfileID != StaticProfile {
+	family, err := s.Search.FamilyByHash(ctx, s.refreshHash(presented))
+	if errors.Is(err, store.ErrNotFound) || err == nil && (family.ClientID != clientID || family.ProfileID != StaticProfile) {
 		return PINCheck{Result: PINNoToken}, nil
 	}
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 	f := check.Family
 	g.ClientID, g.ProfileID, g.UserID, g.Kind = f.ClientID, f.ProfileID, f.UserID, f.Kind
 	g.AuthTime, g.ACR, g.AMR, g.Nonce = f.AuthTime, f.ACR, f.AMR, ""
-	now := s.stamp()
-	access := g.accessToken(f.ID, now)
+	now := s.Now()
+	access := g.accessToken(f.ID, s.stamp(), now.Add(g.AccessLife))
 	bearer, err := s.newAccessToken(ctx, g, &access)
 	if err != nil {
 		return Issued{}, err

@@ -18,6 +18,16 @@ func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int,
 	return 0, s.Revocations.add(ctx, store.Revocation{Subject: "family:" + familyID, Before: time.UnixMicro(forever)})
 }
 
+// FamilyOf returns the family that a refresh token, current or rotated out, belongs to. Nothing is counted.
+// Errors: store.ErrNotFound.
+func (s *Service) FamilyOf(ctx context.Context, refreshToken string) (store.TokenFamily, error) {
+	f, err := s.Search.FamilyByHash(ctx, s.refreshHash(refreshToken))
+	if err != nil {
+		return store.TokenFamily{}, fmt.Errorf("find refresh token: %w", err)
+	}
+	return f, nil
+}
+
 // RevokeCode ends what was issued for a code, in the transaction of ctx.
 func (s *Service) RevokeCode(ctx context.Context, codeHash []byte) (count int, err error) {
 	return s.revokeFamilies(ctx, store.FamilyFilter{CodeHash: codeHash})

@@ -60,9 +60,8 @@ type families interface {
 type familySearch interface {
 	// FamilyOfProfile returns the family of an installation's profile and kind. Errors: store.ErrNotFound.
 	FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error)
-	// FamilyByHash returns the family of a client whose current or any former token has that keyed hash.
-	// Errors: store.ErrNotFound.
-	FamilyByHash(ctx context.Context, clientID string, hash []byte) (store.TokenFamily, error)
+	// FamilyByHash returns the family whose current or any former token has that keyed hash. Errors: store.ErrNotFound.
+	FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error)
 	// HasFamily tells whether one that matches has not ended by now.
 	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
 }

@@ -40,14 +40,14 @@ func (s *Store) FamilyOfProfile(ctx context.Context, clientID, profileID string,
 	return s.family(ctx, `WHERE client_id = ? AND profile_id = ? AND kind = ?`, clientID, profileID, string(kind))
 }
 
-// FamilyByHash returns the family of a client with a token, current or former, of that keyed hash. In a transaction
-// nobody else changes it until the end. Errors: store.ErrNotFound.
-func (s *Store) FamilyByHash(ctx context.Context, clientID string, hash []byte) (store.TokenFamily, error) {
-	f, err := s.family(ctx, `WHERE (current_hash = ? OR previous_hash = ?) AND client_id = ?`, hash, hash, clientID)
+// FamilyByHash returns the family with a token, current or former, of that keyed hash. In a transaction nobody else
+// changes it until the end. Errors: store.ErrNotFound.
+func (s *Store) FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error) {
+	f, err := s.family(ctx, `WHERE current_hash = ? OR previous_hash = ?`, hash, hash)
 	if !errors.Is(err, store.ErrNotFound) {
 		return f, err
 	}
-	return s.family(ctx, `WHERE id = (SELECT family_id FROM rotated_tokens WHERE hash = ?) AND client_id = ?`, hash, clientID)
+	return s.family(ctx, `WHERE id = (SELECT family_id FROM rotated_tokens WHERE hash = ?)`, hash)
 }
 
 func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
