@@ -76,6 +76,22 @@ func (s *Shell) render(c echo.Context, f outcome.Failure) {
 // JSONFailure answers with the OAuth error body: error, error_description, then the further members. A failure with a
 // number gets error_code and description as well, as the mobile-authentication portal API shows them.
 func JSONFailure(c echo.Context, f outcome.Failure) error {
+	body := FailureBody(f)
+	NoStore(c)
+	if f.Code == outcome.InvalidClient && c.Request().Header.Get(echo.HeaderAuthorization) != "" {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Basic realm="token-server"`)
+	}
+	if f.Code == outcome.InvalidToken || f.Code == outcome.InsufficientScope {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="token-server", error="`+f.Code.String()+`"`)
+	}
+	if f.Code == outcome.TooManyRequests {
+		c.Response().Header().Set(echo.HeaderRetryAfter, "60")
+	}
+	return c.Blob(f.Code.Status(), JSONType, body)
+}
+
+// FailureBody is the body of JSONFailure, for answers that are stored to be repeated.
+func FailureBody(f outcome.Failure) []byte {
 	body := make([]byte, 0, 160)
 	body = append(body, '{')
 	if f.Number != 0 {
@@ -88,17 +104,7 @@ func JSONFailure(c echo.Context, f outcome.Failure) error {
 		body = appendMember(body, m.Name, m.Value)
 	}
 	body = append(body, '}')
-	NoStore(c)
-	if f.Code == outcome.InvalidClient && c.Request().Header.Get(echo.HeaderAuthorization) != "" {
-		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Basic realm="token-server"`)
-	}
-	if f.Code == outcome.InvalidToken || f.Code == outcome.InsufficientScope {
-		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="token-server", error="`+f.Code.String()+`"`)
-	}
-	if f.Code == outcome.TooManyRequests {
-		c.Response().Header().Set(echo.HeaderRetryAfter, "60")
-	}
-	return c.Blob(f.Code.Status(), JSONType, body)
+	return body
 }
 
 // anonymousGarbage tells whether a request failed before its caller was identified.
