@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -50,6 +52,7 @@ type world struct {
 	fcm    *standin.FCM
 	apns   *standin.APNs
 	portal *standin.Portal
+	deaf   *standin.Portal // refuses every callback
 
 	secret   string // of all clients
 	password string // of all accounts
@@ -74,6 +77,10 @@ func newWorld() (w *world, err error) {
 	if w.portal, err = standin.StartPortal(time.Now); err != nil {
 		return w, fmt.Errorf("start the stand-ins: %w", err)
 	}
+	if w.deaf, err = standin.StartPortal(time.Now); err != nil {
+		return w, fmt.Errorf("start the stand-ins: %w", err)
+	}
+	w.deaf.FailNext(math.MaxInt, http.StatusForbidden)
 	if w.account, err = w.fcm.NewServiceAccount(fcmProject); err != nil {
 		return w, fmt.Errorf("make a service account: %w", err)
 	}
@@ -91,8 +98,10 @@ func (w *world) close() error {
 	if w.apns != nil {
 		errs = append(errs, w.apns.Close())
 	}
-	if w.portal != nil {
-		errs = append(errs, w.portal.Close())
+	for _, portal := range []*standin.Portal{w.portal, w.deaf} {
+		if portal != nil {
+			errs = append(errs, portal.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -111,7 +120,7 @@ func (w *world) settings(change func(object)) ([]byte, error) {
 	}
 	document := object{
 		"features":              object{"mobile_authentication": true},
-		"mobile_authentication": object{"push_enrollment_mode": "SINGLE_DEVICE"},
+		"mobile_authentication": object{"push_enrollment_mode": "MULTIPLE_DEVICES"},
 		"scopes": []object{
 			{"id": "openid", "persistent_consent": true, "descriptions": object{"en": "Know who you are", "nl": "Weten wie u bent"}},
 			{"id": "read", "persistent_consent": true, "descriptions": object{"en": "See your accounts", "nl": "Uw rekeningen bekijken"}},
@@ -129,8 +138,11 @@ func (w *world) settings(change func(object)) ([]byte, error) {
 		"web_clients":          w.webClients(),
 		"api_clients":          w.apiClients(),
 		"authentication_types": authenticationTypes(),
-		"callbacks":            []object{{"url": w.portal.CallbackURL(), "signing_secret": w.portal.Secret()}},
-		"users":                users,
+		"callbacks": []object{
+			{"url": w.portal.CallbackURL(), "signing_secret": w.portal.Secret()},
+			{"url": w.deaf.CallbackURL(), "signing_secret": w.deaf.Secret()},
+		},
+		"users": users,
 	}
 	if change != nil {
 		change(document)
