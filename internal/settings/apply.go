@@ -64,9 +64,12 @@ func (s *Service) apply(ctx context.Context, d Document, by string, dry bool) (C
 		}
 		return err
 	})
+	var invalid *Invalid
 	switch {
 	case errors.Is(err, errDryRun):
 		changes.Generated = nil
+	case errors.As(err, &invalid):
+		return Changes{}, invalid
 	case err != nil:
 		return Changes{}, fmt.Errorf("apply settings: %w", err)
 	}

@@ -2,6 +2,7 @@ package settings_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -23,6 +24,7 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
+	"tokenserver/store"
 	"tokenserver/store/redisstore"
 	"tokenserver/store/sqlstore"
 )
@@ -250,4 +252,35 @@ func export(t *testing.T, s *settings.Service) settings.Document {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// flaky is a store that does not tell the version.
+type flaky struct {
+	Documents
+	asked chan struct{}
+}
+
+// Documents is what a service needs of the store.
+type Documents interface {
+	InTx(ctx context.Context, f func(context.Context) error) error
+	SettingsVersion(ctx context.Context) (int64, error)
+	LockSettings(ctx context.Context) (int64, error)
+	Settings(ctx context.Context) ([]store.Setting, error)
+	WriteSettings(ctx context.Context, put, remove []store.Setting) (int64, error)
+}
+
+func (f *flaky) SettingsVersion(context.Context) (int64, error) {
+	select {
+	case f.asked <- struct{}{}:
+	default:
+	}
+	return 0, store.ErrUnavailable
+}
+
+func TestUsersAreNotInSnapshots(t *testing.T) {
+	s := newWorld(t, "").service()
+	apply(t, s, full(t))
+	if n := len(s.Current().Document.Users); n != 0 {
+		t.Errorf("the snapshot holds %d users: accounts may be many and are read one by one", n)
+	}
 }

@@ -80,7 +80,7 @@ func (s *Store) HasInstallations(ctx context.Context, application, platform, ver
 		query, args = query+` AND platform = ? AND version = ?`, append(args, platform, version)
 	}
 	var n int
-	if err := s.row(ctx, query+` LIMIT 1) AS some`, args, &n); err != nil {
+	if err := s.row(ctx, query+` LIMIT 1) AS found`, args, &n); err != nil {
 		return false, fmt.Errorf("look for installations: %w", err)
 	}
 	return n > 0, nil
