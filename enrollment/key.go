@@ -89,12 +89,12 @@ func (h *Handler) stepProof(ctx context.Context, req stepRequest, e store.Enroll
 	if err != nil {
 		return claims, err
 	}
-	key, err := device.ParsePublicKey(e.SigningKey)
+	key, err := device.StoredKey(e.SigningKey)
 	if err != nil {
-		return claims, fmt.Errorf("stored signing key: %s", err) //nolint:errorlint // not a refusal of what the device sent
+		return claims, err
 	}
 	if proof.KID != e.ID {
-		return claims, device.BadSignature
+		return claims, device.UnknownKey
 	}
 	if err := h.Devices.Verify(ctx, proof, key, device.EnrollType, &claims); err != nil {
 		return claims, err

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 
 	"tokenserver/store"
@@ -56,6 +57,15 @@ func ParsePublicKey(jwk []byte) (PublicKey, error) {
 		return PublicKey{}, fmt.Errorf("%w: the point is not on the curve", BadKey)
 	}
 	return PublicKey{Use: store.KeyPurpose(use), KID: kid, key: key}, nil
+}
+
+// StoredKey reads a public JWK that was checked when it was stored: one that does not read is a fault, no Refusal.
+func StoredKey(jwk []byte) (PublicKey, error) {
+	key, err := ParsePublicKey(jwk)
+	if err != nil {
+		return PublicKey{}, errors.New("a stored device key does not read: " + err.Error())
+	}
+	return key, nil
 }
 
 // publicKeyOf wraps a key of ours.

@@ -8,6 +8,7 @@ type Refusal string
 const (
 	BadShape      Refusal = "shape" // not a compact JWS or JWE of this profile
 	BadKey        Refusal = "key"   // not a public P-256 JWK
+	UnknownKey    Refusal = "kid"   // no active enrollment has that id
 	BadSignature  Refusal = "signature"
 	BadType       Refusal = "typ"
 	BadAudience   Refusal = "aud"
