@@ -117,7 +117,7 @@ func (f fcm) send(ctx context.Context, n note) delivery {
 		return delivery{Accepted: true, Status: http.StatusOK}
 	}
 	d := delivery{Reason: fcmReason(err), Stale: messaging.IsUnregistered(err)}
-	if response := errorutils.HTTPResponse(err); response != nil {
+	if response := errorutils.HTTPResponse(err); response != nil { //nolint:bodyclose // the library has read and closed it
 		d.Status = response.StatusCode
 	}
 	if d.Status == 0 {

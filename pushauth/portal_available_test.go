@@ -28,28 +28,46 @@ func TestAvailability(t *testing.T) {
 		{name: "device without refresh token", path: "user/u-1/device/" + iphone + "/enabled", status: 200, want: `{"enabled":["login"]}`},
 		{name: "unknown device", path: "user/u-1/device/X/enabled", status: 200, want: `{"enabled":[]}`},
 		{name: "unknown user", path: "user/u%2F1%20x/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`},
-		{name: "user with a slash", path: "user/u%2F3/device/C3/enabled", status: 200, want: `{"enabled":["login"]}`,
+		{
+			name: "user with a slash", path: "user/u%2F3/device/C3/enabled", status: 200, want: `{"enabled":["login"]}`,
 			before: func(t *testing.T, b *portalBench) {
 				b.enroll(t, "C3", "android", "1.0", "u/3", "SLASH1", "e3", "token3", "Slash")
-			}},
-		{name: "push token dead", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
-			before: func(t *testing.T, b *portalBench) { b.markStale(t) }},
-		{name: "PIN off", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":["login"]}`,
-			change: func(d *settings.Document) { d.Applications[0].PINAuthentication = &off }},
-		{name: "push off", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
-			change: func(d *settings.Document) { d.MobileAuthentication.PushAuthenticationEnabled = &off }},
-		{name: "no push configuration", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
-			change: func(d *settings.Document) { d.Applications[0].Versions[0].PushConfiguration = "" }},
-		{name: "version disabled", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
-			change: func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled }},
-		{name: "all devices", path: "user/u-1/enabled", status: 200,
+			},
+		},
+		{
+			name: "push token dead", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
+			before: func(t *testing.T, b *portalBench) { b.markStale(t) },
+		},
+		{
+			name: "PIN off", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":["login"]}`,
+			change: func(d *settings.Document) { d.Applications[0].PINAuthentication = &off },
+		},
+		{
+			name: "push off", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
+			change: func(d *settings.Document) { d.MobileAuthentication.PushAuthenticationEnabled = &off },
+		},
+		{
+			name: "no push configuration", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
+			change: func(d *settings.Document) { d.Applications[0].Versions[0].PushConfiguration = "" },
+		},
+		{
+			name: "version disabled", path: "user/u-1/device/" + pixel + "/enabled", status: 200, want: `{"enabled":[]}`,
+			change: func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled },
+		},
+		{
+			name: "all devices", path: "user/u-1/enabled", status: 200,
 			want: `{"enabled":[{"type":"login","method":"PUSH","sms_fallback_allowed":false,"apps_enrolled_for_push":[` + pixelJSON + `,` + iphoneJSON + `]},` +
-				`{"type":"pay_pin","method":"PUSH_WITH_PIN","sms_fallback_allowed":false,"apps_enrolled_for_push":[` + pixelJSON + `]}]}`},
+				`{"type":"pay_pin","method":"PUSH_WITH_PIN","sms_fallback_allowed":false,"apps_enrolled_for_push":[` + pixelJSON + `]}]}`,
+		},
 		{name: "all devices of nobody", path: "user/u-9/enabled", status: 200, want: `{"enabled":[]}`},
-		{name: "mobile authentication off, device", path: "user/u-1/device/" + pixel + "/enabled", status: 404, want: disabled,
-			change: func(d *settings.Document) { d.Features.MobileAuthentication = &off }},
-		{name: "mobile authentication off, all", path: "user/u-1/enabled", status: 404, want: disabled,
-			change: func(d *settings.Document) { d.Features.MobileAuthentication = &off }},
+		{
+			name: "mobile authentication off, device", path: "user/u-1/device/" + pixel + "/enabled", status: 404, want: disabled,
+			change: func(d *settings.Document) { d.Features.MobileAuthentication = &off },
+		},
+		{
+			name: "mobile authentication off, all", path: "user/u-1/enabled", status: 404, want: disabled,
+			change: func(d *settings.Document) { d.Features.MobileAuthentication = &off },
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newPortalBench(t)

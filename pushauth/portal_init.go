@@ -20,20 +20,34 @@ import (
 var (
 	initDisabled = disabled(audit.PushAuthInitFailureDisabled)
 
-	initInvalid = outcome.Failure{Code: outcome.InvalidRequest, Number: numberInvalid,
-		Audit: audit.PushAuthInitFailureInvalidReq, Text: "A request parameter is invalid or missing"}
-	initUnknownType = outcome.Failure{Code: outcome.NotFound, Number: numberType,
-		Audit: audit.AuthInitFailureInvalidAuthPropertiesName, Text: "Authentication type not found"}
-	initTooLong = outcome.Failure{Code: outcome.InvalidRequest, Number: numberTooLong,
-		Audit: audit.PushAuthInitFailureMessageTooLong, Text: "Message content too long"}
-	initPushOff = outcome.Failure{Code: outcome.NotFound, Number: numberDisabled,
-		Audit: audit.PushAuthInitFailureDisabled, Text: disabledText}
-	initNoDevice = outcome.Failure{Code: outcome.NotFound, Number: numberNoPossibility,
-		Audit: audit.PushAuthInitFailureNoAppInstance, Text: noPossibilityText}
-	initNotAvailable = outcome.Failure{Code: outcome.NotFound, Number: numberNoPossibility,
-		Audit: audit.PushAuthInitFailureAuthMethodNotAvailable, Text: noPossibilityText}
-	initNotSent = outcome.Failure{Code: outcome.ServiceUnavailable, Number: numberProvider,
-		Audit: audit.PushAuthInitFailure, Text: providerText}
+	initInvalid = outcome.Failure{
+		Code: outcome.InvalidRequest, Number: numberInvalid,
+		Audit: audit.PushAuthInitFailureInvalidReq, Text: "A request parameter is invalid or missing",
+	}
+	initUnknownType = outcome.Failure{
+		Code: outcome.NotFound, Number: numberType,
+		Audit: audit.AuthInitFailureInvalidAuthPropertiesName, Text: "Authentication type not found",
+	}
+	initTooLong = outcome.Failure{
+		Code: outcome.InvalidRequest, Number: numberTooLong,
+		Audit: audit.PushAuthInitFailureMessageTooLong, Text: "Message content too long",
+	}
+	initPushOff = outcome.Failure{
+		Code: outcome.NotFound, Number: numberDisabled,
+		Audit: audit.PushAuthInitFailureDisabled, Text: disabledText,
+	}
+	initNoDevice = outcome.Failure{
+		Code: outcome.NotFound, Number: numberNoPossibility,
+		Audit: audit.PushAuthInitFailureNoAppInstance, Text: noPossibilityText,
+	}
+	initNotAvailable = outcome.Failure{
+		Code: outcome.NotFound, Number: numberNoPossibility,
+		Audit: audit.PushAuthInitFailureAuthMethodNotAvailable, Text: noPossibilityText,
+	}
+	initNotSent = outcome.Failure{
+		Code: outcome.ServiceUnavailable, Number: numberProvider,
+		Audit: audit.PushAuthInitFailure, Text: providerText,
+	}
 )
 
 const (
@@ -59,7 +73,7 @@ type initializedDevice struct {
 // initialize starts a transaction and pushes it to the phone. The transaction stands in Redis before it is pushed, so
 // that the phone may be faster than the push service.
 func (p *Portal) initialize(c echo.Context) error {
-	ctx := c.Request().Context()
+	ctx := context.WithoutCancel(c.Request().Context()) // who hangs up leaves nothing half started
 	s := p.Settings.Current()
 	if !s.MobileAuthenticationOn() {
 		return initDisabled

@@ -1,8 +1,10 @@
 package pushauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -36,105 +38,195 @@ func TestInitialize(t *testing.T) {
 		audit  audit.Code
 		detail string // part of the details of the last event
 	}{
-		{name: "push", status: 200, audit: audit.PushAuthInitialized,
+		{
+			name: "push", status: 200, audit: audit.PushAuthInitialized,
 			want:   `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`,
-			detail: `"type":"login","api_version":4,"method":"PUSH","transaction_id":"TX","provider":"fcm","provider_status":200`},
-		{name: "push to the other device", form: []string{"device_id", iphone}, status: 200, audit: audit.PushAuthInitialized,
-			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's iPhone","platform":"ios"}}`},
-		{name: "push with PIN", form: []string{"type", "pay_pin"}, status: 200, audit: audit.PushAuthInitialized,
-			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":300000,"device":{"name":"Kim's Pixel","platform":"android"}}`},
-		{name: "default message", form: []string{"message", ""}, status: 200, audit: audit.PushAuthInitialized,
-			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`},
-		{name: "message just fits", form: []string{"message", long(155), "secure_message", long(4096)}, status: 200, audit: audit.PushAuthInitialized,
-			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`},
-		{name: "unknown parameter", form: []string{"colour", "red", "app_id", "x"}, status: 200, audit: audit.PushAuthInitialized,
-			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`},
+			detail: `"type":"login","api_version":4,"method":"PUSH","transaction_id":"TX","provider":"fcm","provider_status":200`,
+		},
+		{
+			name: "push to the other device", form: []string{"device_id", iphone}, status: 200, audit: audit.PushAuthInitialized,
+			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's iPhone","platform":"ios"}}`,
+		},
+		{
+			name: "push with PIN", form: []string{"type", "pay_pin"}, status: 200, audit: audit.PushAuthInitialized,
+			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":300000,"device":{"name":"Kim's Pixel","platform":"android"}}`,
+		},
+		{
+			name: "default message", form: []string{"message", ""}, status: 200, audit: audit.PushAuthInitialized,
+			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`,
+		},
+		{
+			name: "message just fits", form: []string{"message", long(155), "secure_message", long(4096)}, status: 200, audit: audit.PushAuthInitialized,
+			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`,
+		},
+		{
+			name: "unknown parameter", form: []string{"colour", "red", "app_id", "x"}, status: 200, audit: audit.PushAuthInitialized,
+			want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`,
+		},
 
-		{name: "mobile authentication off", change: func(d *settings.Document) { d.Features.MobileAuthentication = &off },
-			status: 404, want: failureBody("1000", disabled, "not_found"), audit: audit.PushAuthInitFailureDisabled, detail: `"reason":"disabled"`},
-		{name: "not a form", raw: `{"type":"login"}`, kind: "application/json",
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq},
-		{name: "repeated parameter", raw: "type=login&user_id=a&user_id=b", kind: "application/x-www-form-urlencoded",
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq},
-		{name: "no type", form: []string{"type", ""},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"type"`},
-		{name: "unknown type", form: []string{"type", "Login"},
-			status: 404, want: failureBody("4000", "Authentication type not found", "not_found"), audit: audit.AuthInitFailureInvalidAuthPropertiesName},
-		{name: "type before user", form: []string{"type", "Login", "user_id", ""},
-			status: 404, want: failureBody("4000", "Authentication type not found", "not_found"), audit: audit.AuthInitFailureInvalidAuthPropertiesName},
-		{name: "no user", form: []string{"user_id", ""},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"user_id"`},
-		{name: "no device", form: []string{"device_id", ""},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"device_id"`},
-		{name: "no callback", form: []string{"callback_uri", ""},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"missing","parameter":"callback_uri"`},
-		{name: "callback not listed", form: []string{"callback_uri", callback + "/"},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"callback_not_allowed"`},
-		{name: "callback in other letters", form: []string{"callback_uri", strings.Replace(callback, "portal", "Portal", 1)},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"callback_not_allowed"`},
-		{name: "callback not listed, list off", form: []string{"callback_uri", callback + "/"},
+		{
+			name: "mobile authentication off", change: func(d *settings.Document) { d.Features.MobileAuthentication = &off },
+			status: 404, want: failureBody("1000", disabled, "not_found"), audit: audit.PushAuthInitFailureDisabled, detail: `"reason":"disabled"`,
+		},
+		{
+			name: "not a form", raw: `{"type":"login"}`, kind: "application/json",
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq,
+		},
+		{
+			name: "repeated parameter", raw: "type=login&user_id=a&user_id=b", kind: "application/x-www-form-urlencoded",
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq,
+		},
+		{
+			name: "no type", form: []string{"type", ""},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"type"`,
+		},
+		{
+			name: "unknown type", form: []string{"type", "Login"},
+			status: 404, want: failureBody("4000", "Authentication type not found", "not_found"), audit: audit.AuthInitFailureInvalidAuthPropertiesName,
+		},
+		{
+			name: "type before user", form: []string{"type", "Login", "user_id", ""},
+			status: 404, want: failureBody("4000", "Authentication type not found", "not_found"), audit: audit.AuthInitFailureInvalidAuthPropertiesName,
+		},
+		{
+			name: "no user", form: []string{"user_id", ""},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"user_id"`,
+		},
+		{
+			name: "no device", form: []string{"device_id", ""},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"device_id"`,
+		},
+		{
+			name: "no callback", form: []string{"callback_uri", ""},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"missing","parameter":"callback_uri"`,
+		},
+		{
+			name: "callback not listed", form: []string{"callback_uri", callback + "/"},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"callback_not_allowed"`,
+		},
+		{
+			name: "callback in other letters", form: []string{"callback_uri", strings.Replace(callback, "portal", "Portal", 1)},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"callback_not_allowed"`,
+		},
+		{
+			name: "callback not listed, list off", form: []string{"callback_uri", callback + "/"},
 			change: func(d *settings.Document) { d.MobileAuthentication.PreconfiguredCallbacksOnly = &off },
-			status: 200, want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`, audit: audit.PushAuthInitialized},
-		{name: "callback relative", form: []string{"callback_uri", "/cb"},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"malformed"`},
-		{name: "callback with fragment", form: []string{"callback_uri", callback + "#x"},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"malformed"`},
-		{name: "callback too long", form: []string{"callback_uri", callback + strings.Repeat("x", 2048)},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"too_long"`},
-		{name: "callback without TLS", form: []string{"callback_uri", "http://portal.example.org/ma/cb"},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"scheme"`},
-		{name: "no message and no default", form: []string{"type", "pay_pin", "message", ""},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"message"`},
-		{name: "message not UTF-8", form: []string{"message", "\xff"},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"not_utf8"`},
-		{name: "message too long", form: []string{"message", long(156)},
-			status: 400, want: failureBody("1005", "Message content too long", "invalid_request"), audit: audit.PushAuthInitFailureMessageTooLong, detail: `"parameter":"message","length":156,"max":155`},
-		{name: "secure message too long", form: []string{"secure_message", long(4097)},
-			status: 400, want: failureBody("1005", "Message content too long", "invalid_request"), audit: audit.PushAuthInitFailureMessageTooLong, detail: `"parameter":"secure_message"`},
-		{name: "signing data too long", form: []string{"signing_data", long(4097)},
-			status: 400, want: failureBody("1005", "Message content too long", "invalid_request"), audit: audit.PushAuthInitFailureMessageTooLong, detail: `"parameter":"signing_data"`},
+			status: 200, want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's Pixel","platform":"android"}}`, audit: audit.PushAuthInitialized,
+		},
+		{
+			name: "callback relative", form: []string{"callback_uri", "/cb"},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"malformed"`,
+		},
+		{
+			name: "callback with fragment", form: []string{"callback_uri", callback + "#x"},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"malformed"`,
+		},
+		{
+			name: "callback too long", form: []string{"callback_uri", callback + strings.Repeat("x", 2048)},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"too_long"`,
+		},
+		{
+			name: "callback without TLS", form: []string{"callback_uri", "http://portal.example.org/ma/cb"},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"scheme"`,
+		},
+		{
+			name: "no message and no default", form: []string{"type", "pay_pin", "message", ""},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"parameter":"message"`,
+		},
+		{
+			name: "message not UTF-8", form: []string{"message", "\xff"},
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"not_utf8"`,
+		},
+		{
+			name: "message too long", form: []string{"message", long(156)},
+			status: 400, want: failureBody("1005", "Message content too long", "invalid_request"), audit: audit.PushAuthInitFailureMessageTooLong, detail: `"parameter":"message","length":156,"max":155`,
+		},
+		{
+			name: "secure message too long", form: []string{"secure_message", long(4097)},
+			status: 400, want: failureBody("1005", "Message content too long", "invalid_request"), audit: audit.PushAuthInitFailureMessageTooLong, detail: `"parameter":"secure_message"`,
+		},
+		{
+			name: "signing data too long", form: []string{"signing_data", long(4097)},
+			status: 400, want: failureBody("1005", "Message content too long", "invalid_request"), audit: audit.PushAuthInitFailureMessageTooLong, detail: `"parameter":"signing_data"`,
+		},
 
-		{name: "push off", change: func(d *settings.Document) { d.MobileAuthentication.PushAuthenticationEnabled = &off },
-			status: 404, want: failureBody("1000", disabled, "not_found"), audit: audit.PushAuthInitFailureDisabled},
-		{name: "unknown user", form: []string{"user_id", "u-9"},
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance},
-		{name: "device of somebody else", form: []string{"user_id", "u-2", "device_id", iphone},
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance},
-		{name: "push token dead", before: func(t *testing.T, b *portalBench) { b.markStale(t) },
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance, detail: `"push":"stale"`},
-		{name: "version disabled", change: func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled },
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance},
-		{name: "version removed", change: func(d *settings.Document) { d.Applications[0].Versions = d.Applications[0].Versions[1:] },
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance},
-		{name: "no refresh token", form: []string{"type", "pay_pin", "device_id", iphone},
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureAuthMethodNotAvailable},
-		{name: "PIN off", form: []string{"type", "pay_pin"}, change: func(d *settings.Document) { d.Applications[0].PINAuthentication = &off },
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureAuthMethodNotAvailable},
-		{name: "method that nothing offers", form: []string{"type", "pay_voice"},
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureAuthMethodNotAvailable},
+		{
+			name: "push off", change: func(d *settings.Document) { d.MobileAuthentication.PushAuthenticationEnabled = &off },
+			status: 404, want: failureBody("1000", disabled, "not_found"), audit: audit.PushAuthInitFailureDisabled,
+		},
+		{
+			name: "unknown user", form: []string{"user_id", "u-9"},
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance,
+		},
+		{
+			name: "device of somebody else", form: []string{"user_id", "u-2", "device_id", iphone},
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance,
+		},
+		{
+			name: "push token dead", before: func(t *testing.T, b *portalBench) { b.markStale(t) },
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance, detail: `"push":"stale"`,
+		},
+		{
+			name: "version disabled", change: func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled },
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance,
+		},
+		{
+			name: "version removed", change: func(d *settings.Document) { d.Applications[0].Versions = d.Applications[0].Versions[1:] },
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureNoAppInstance,
+		},
+		{
+			name: "no refresh token", form: []string{"type", "pay_pin", "device_id", iphone},
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureAuthMethodNotAvailable,
+		},
+		{
+			name: "PIN off", form: []string{"type", "pay_pin"}, change: func(d *settings.Document) { d.Applications[0].PINAuthentication = &off },
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureAuthMethodNotAvailable,
+		},
+		{
+			name: "method that nothing offers", form: []string{"type", "pay_voice"},
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthInitFailureAuthMethodNotAvailable,
+		},
 
-		{name: "no push configuration", change: func(d *settings.Document) { d.Applications[0].Versions[0].PushConfiguration = "" },
-			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure, detail: `"reason":"not_configured"`},
-		{name: "push configuration of the other platform", change: func(d *settings.Document) { d.Applications[0].Versions[0].PushConfiguration = "apple" },
-			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure, detail: `"reason":"not_configured"`},
-		{name: "service account unusable", change: func(d *settings.Document) { d.PushConfigurations[1].ServiceAccount = settings.NewSecret("{}") },
-			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure, detail: `"reason":"not_configured"`},
-		{name: "FCM refuses", before: func(_ *testing.T, b *portalBench) { b.fcm.FailNext(1, 403, "SENDER_ID_MISMATCH") },
+		{
+			name: "no push configuration", change: func(d *settings.Document) { d.Applications[0].Versions[0].PushConfiguration = "" },
+			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure, detail: `"reason":"not_configured"`,
+		},
+		{
+			name: "push configuration of the other platform", change: func(d *settings.Document) { d.Applications[0].Versions[0].PushConfiguration = "apple" },
+			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure, detail: `"reason":"not_configured"`,
+		},
+		{
+			name: "service account unusable", change: func(d *settings.Document) { d.PushConfigurations[1].ServiceAccount = settings.NewSecret("{}") },
+			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure, detail: `"reason":"not_configured"`,
+		},
+		{
+			name: "FCM refuses", before: func(_ *testing.T, b *portalBench) { b.fcm.FailNext(1, 403, "SENDER_ID_MISMATCH") },
 			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure,
-			detail: `"provider":"fcm","provider_status":403,"provider_reason":"SENDER_ID_MISMATCH"`},
-		{name: "APNs refuses", form: []string{"device_id", iphone}, before: func(_ *testing.T, b *portalBench) { b.apns.FailNext(1, 403, "InvalidProviderToken") },
+			detail: `"provider":"fcm","provider_status":403,"provider_reason":"SENDER_ID_MISMATCH"`,
+		},
+		{
+			name: "APNs refuses", form: []string{"device_id", iphone}, before: func(_ *testing.T, b *portalBench) { b.apns.FailNext(1, 403, "InvalidProviderToken") },
 			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure,
-			detail: `"provider":"apns","provider_status":403,"provider_reason":"InvalidProviderToken"`},
-		{name: "APNs unreachable", form: []string{"device_id", iphone}, change: func(d *settings.Document) { d.Applications[0].Versions[1].APNsDevelopment = true },
+			detail: `"provider":"apns","provider_status":403,"provider_reason":"InvalidProviderToken"`,
+		},
+		{
+			name: "APNs unreachable", form: []string{"device_id", iphone}, change: func(d *settings.Document) { d.Applications[0].Versions[1].APNsDevelopment = true },
 			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure,
-			detail: `"provider":"apns","provider_reason":"unreachable"`},
-		{name: "APNs works at the third try", form: []string{"device_id", iphone}, before: func(_ *testing.T, b *portalBench) { b.apns.FailNext(2, 503, "ServiceUnavailable") },
-			status: 200, want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's iPhone","platform":"ios"}}`, audit: audit.PushAuthInitialized},
-		{name: "APNs fails three times", form: []string{"device_id", iphone}, before: func(_ *testing.T, b *portalBench) { b.apns.FailNext(3, 429, "TooManyRequests") },
+			detail: `"provider":"apns","provider_reason":"unreachable"`,
+		},
+		{
+			name: "APNs works at the third try", form: []string{"device_id", iphone}, before: func(_ *testing.T, b *portalBench) { b.apns.FailNext(2, 503, "ServiceUnavailable") },
+			status: 200, want: `{"transaction_id":"TX","auth_method":"push","time_to_live":120000,"device":{"name":"Kim's iPhone","platform":"ios"}}`, audit: audit.PushAuthInitialized,
+		},
+		{
+			name: "APNs fails three times", form: []string{"device_id", iphone}, before: func(_ *testing.T, b *portalBench) { b.apns.FailNext(3, 429, "TooManyRequests") },
 			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthInitFailure,
-			detail: `"provider":"apns","provider_status":429,"provider_reason":"TooManyRequests"`},
-		{name: "too many open", before: func(t *testing.T, b *portalBench) { b.fill(t) },
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"too_many_open"`},
+			detail: `"provider":"apns","provider_status":429,"provider_reason":"TooManyRequests"`,
+		},
+		{
+			name: "too many open", before: func(t *testing.T, b *portalBench) { b.fill(t) },
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"too_many_open"`,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newPortalBench(t)
@@ -260,7 +352,8 @@ func payload(t *testing.T, push standin.Push) (p struct {
 	APS struct {
 		Badge int `json:"badge"`
 	} `json:"aps"`
-}) {
+},
+) {
 	t.Helper()
 	if err := json.Unmarshal(push.Payload, &p); err != nil {
 		t.Fatal(err)
@@ -299,4 +392,20 @@ func TestInitializeWithoutRedis(t *testing.T) {
 	if n := len(b.fcm.Pushes()); n != 0 {
 		t.Errorf("%d pushes", n)
 	}
+}
+
+// TestInitializeWhenThePortalHangsUp: the transaction is started whole, or not at all.
+func TestInitializeWhenThePortalHangsUp(t *testing.T) {
+	b := newPortalBench(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/oauth/api/v4/authenticate/user", strings.NewReader(loginForm().Encode()))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth("portal", "x")
+	answer := httptest.NewRecorder()
+	b.http.ServeHTTP(answer, request)
+	if answer.Code != http.StatusOK || b.transaction(t, idIn(t, answer.Body.String())).State != store.Pending {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	b.wantCodes(t, audit.APIAccessGranted, audit.PushAuthInitialized)
 }

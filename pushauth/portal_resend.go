@@ -17,24 +17,36 @@ import (
 // How resend fails. It succeeds with 204 and PUSH_AUTH_RESEND_SUCCESS.
 var (
 	resendDisabled = disabled(audit.PushAuthResendFailure)
-	resendInvalid  = outcome.Failure{Code: outcome.InvalidRequest, Number: numberInvalid,
-		Audit: audit.PushAuthResendFailure, Text: "A request parameter is invalid or missing"}.
+	resendInvalid  = outcome.Failure{
+		Code: outcome.InvalidRequest, Number: numberInvalid,
+		Audit: audit.PushAuthResendFailure, Text: "A request parameter is invalid or missing",
+	}.
 		About(audit.Reason("invalid_request"))
-	resendUnknown = outcome.Failure{Code: outcome.NotFound, Number: numberTransactionID,
-		Audit: audit.PushAuthResendFailure, Text: "Invalid transaction id"}
-	resendOtherUser = outcome.Failure{Code: outcome.NotFound, Number: numberUserID,
-		Audit: audit.PushAuthResendFailure, Text: "Invalid user id"}.About(audit.Reason("user_mismatch"))
-	resendLimit = outcome.Failure{Code: outcome.Forbidden, Number: numberResendLimit,
-		Audit: audit.PushAuthResendFailureResendLimitReached, Text: "Resend limit reached"}
-	resendNoDevice = outcome.Failure{Code: outcome.NotFound, Number: numberNoPossibility,
-		Audit: audit.PushAuthResendFailureNoAppInstance, Text: noPossibilityText}
-	resendNotSent = outcome.Failure{Code: outcome.ServiceUnavailable, Number: numberProvider,
-		Audit: audit.PushAuthResendFailure, Text: providerText}
+	resendUnknown = outcome.Failure{
+		Code: outcome.NotFound, Number: numberTransactionID,
+		Audit: audit.PushAuthResendFailure, Text: "Invalid transaction id",
+	}
+	resendOtherUser = outcome.Failure{
+		Code: outcome.NotFound, Number: numberUserID,
+		Audit: audit.PushAuthResendFailure, Text: "Invalid user id",
+	}.About(audit.Reason("user_mismatch"))
+	resendLimit = outcome.Failure{
+		Code: outcome.Forbidden, Number: numberResendLimit,
+		Audit: audit.PushAuthResendFailureResendLimitReached, Text: "Resend limit reached",
+	}
+	resendNoDevice = outcome.Failure{
+		Code: outcome.NotFound, Number: numberNoPossibility,
+		Audit: audit.PushAuthResendFailureNoAppInstance, Text: noPossibilityText,
+	}
+	resendNotSent = outcome.Failure{
+		Code: outcome.ServiceUnavailable, Number: numberProvider,
+		Audit: audit.PushAuthResendFailure, Text: providerText,
+	}
 )
 
 // resend sends the push of a transaction that was not fetched yet once more. Id, expiry and message stay as they are.
 func (p *Portal) resend(c echo.Context) error {
-	ctx := c.Request().Context()
+	ctx := context.WithoutCancel(c.Request().Context()) // who hangs up leaves nothing half done
 	audit.Know(ctx, audit.Client(apiClient(ctx)))
 	s := p.Settings.Current()
 	if !s.MobileAuthenticationOn() {

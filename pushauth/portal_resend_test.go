@@ -38,44 +38,68 @@ func TestResend(t *testing.T) {
 		resends int         // counted afterwards
 	}{
 		{name: "sent again", status: 204, audit: audit.PushAuthResendSuccess, detail: `"attempts":1,"max":1`, state: store.Pending, resends: 1},
-		{name: "no transaction", form: url.Values{"x": {"y"}}, status: 400, want: failureBody("1003", invalid, "invalid_request"),
-			audit: audit.PushAuthResendFailure, detail: `"reason":"invalid_request"`, state: store.Pending},
-		{name: "repeated parameter", form: url.Values{"transaction_id": {"a", "b"}}, status: 400, want: failureBody("1003", invalid, "invalid_request"),
-			audit: audit.PushAuthResendFailure, detail: `"reason":"invalid_request"`, state: store.Pending},
-		{name: "unknown transaction", form: url.Values{"transaction_id": {unknown}}, status: 404, want: failureBody("3004", badID, "not_found"),
-			audit: audit.PushAuthResendFailure, detail: `"reason":"unknown"`, state: store.Pending},
-		{name: "of another API client", caller: "other", status: 404, want: failureBody("3004", badID, "not_found"),
-			audit: audit.PushAuthResendFailure, detail: `"reason":"foreign"`, state: store.Pending},
-		{name: "fetched", do: func(t *testing.T, b *portalBench, tx store.Transaction) { b.fetch(t, tx) },
+		{
+			name: "no transaction", form: url.Values{"x": {"y"}}, status: 400, want: failureBody("1003", invalid, "invalid_request"),
+			audit: audit.PushAuthResendFailure, detail: `"reason":"invalid_request"`, state: store.Pending,
+		},
+		{
+			name: "repeated parameter", form: url.Values{"transaction_id": {"a", "b"}}, status: 400, want: failureBody("1003", invalid, "invalid_request"),
+			audit: audit.PushAuthResendFailure, detail: `"reason":"invalid_request"`, state: store.Pending,
+		},
+		{
+			name: "unknown transaction", form: url.Values{"transaction_id": {unknown}}, status: 404, want: failureBody("3004", badID, "not_found"),
+			audit: audit.PushAuthResendFailure, detail: `"reason":"unknown"`, state: store.Pending,
+		},
+		{
+			name: "of another API client", caller: "other", status: 404, want: failureBody("3004", badID, "not_found"),
+			audit: audit.PushAuthResendFailure, detail: `"reason":"foreign"`, state: store.Pending,
+		},
+		{
+			name: "fetched", do: func(t *testing.T, b *portalBench, tx store.Transaction) { b.fetch(t, tx) },
 			status: 404, want: failureBody("3004", badID, "not_found"), audit: audit.PushAuthResendFailure,
-			detail: `"reason":"not_open","stage":"FETCHED"`, state: store.Fetched},
+			detail: `"reason":"not_open","stage":"FETCHED"`, state: store.Fetched,
+		},
 		{name: "finished", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
 			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Failed, Reason: store.InvalidRequest}))
 		}, status: 404, want: failureBody("3004", badID, "not_found"), audit: audit.PushAuthResendFailure, detail: `"stage":"FAILED"`, state: store.Failed},
-		{name: "expired", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.Clock.Advance(2 * time.Minute) },
-			status: 404, want: failureBody("3004", badID, "not_found"), audit: audit.PushAuthResendFailure, detail: `"stage":"EXPIRED"`, state: store.Expired},
-		{name: "another user", user: "u-2", status: 404, want: failureBody("3005", "Invalid user id", "not_found"),
-			audit: audit.PushAuthResendFailure, detail: `"reason":"user_mismatch"`, state: store.Pending},
-		{name: "limit reached", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.resend(t, "u-1", tx.ID)
-			b.wantCodes(t, audit.APIAccessGranted, audit.PushAuthResendSuccess)
-		}, status: 403, want: failureBody("3006", "Resend limit reached", "forbidden"),
-			audit: audit.PushAuthResendFailureResendLimitReached, detail: `"max":1`, state: store.Pending, resends: 1},
+		{
+			name: "expired", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.Clock.Advance(2 * time.Minute) },
+			status: 404, want: failureBody("3004", badID, "not_found"), audit: audit.PushAuthResendFailure, detail: `"stage":"EXPIRED"`, state: store.Expired,
+		},
+		{
+			name: "another user", user: "u-2", status: 404, want: failureBody("3005", "Invalid user id", "not_found"),
+			audit: audit.PushAuthResendFailure, detail: `"reason":"user_mismatch"`, state: store.Pending,
+		},
+		{
+			name: "limit reached", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.resend(t, "u-1", tx.ID)
+				b.wantCodes(t, audit.APIAccessGranted, audit.PushAuthResendSuccess)
+			}, status: 403, want: failureBody("3006", "Resend limit reached", "forbidden"),
+			audit: audit.PushAuthResendFailureResendLimitReached, detail: `"max":1`, state: store.Pending, resends: 1,
+		},
 		{name: "enrollment gone", do: func(t *testing.T, b *portalBench, _ store.Transaction) {
 			b.must(t, b.Store.DeleteEnrollment(t.Context(), pixelEnrollment))
 		}, status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthResendFailureNoAppInstance, state: store.Failed, resends: 1},
-		{name: "push token dead", do: func(t *testing.T, b *portalBench, _ store.Transaction) { b.markStale(t) },
-			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthResendFailureNoAppInstance, state: store.Failed, resends: 1},
-		{name: "push service refuses", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.fcm.FailNext(1, 400, "INVALID_ARGUMENT") },
+		{
+			name: "push token dead", do: func(t *testing.T, b *portalBench, _ store.Transaction) { b.markStale(t) },
+			status: 404, want: failureBody("1001", nobody, "not_found"), audit: audit.PushAuthResendFailureNoAppInstance, state: store.Failed, resends: 1,
+		},
+		{
+			name: "push service refuses", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.fcm.FailNext(1, 400, "INVALID_ARGUMENT") },
 			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthResendFailure,
-			detail: `"provider":"fcm","provider_status":400,"provider_reason":"INVALID_ARGUMENT"`, state: store.Pending},
-		{name: "app removed", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.fcm.Unregister(pixelToken) },
+			detail: `"provider":"fcm","provider_status":400,"provider_reason":"INVALID_ARGUMENT"`, state: store.Pending,
+		},
+		{
+			name: "app removed", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.fcm.Unregister(pixelToken) },
 			status: 503, want: failureBody("1002", provider, "service_unavailable"), audit: audit.PushAuthResendFailure,
-			detail: `"provider_reason":"UNREGISTERED"`, state: store.Pending},
-		{name: "mobile authentication off", do: func(_ *testing.T, b *portalBench, _ store.Transaction) {
-			b.change(func(d *settings.Document) { d.Features.MobileAuthentication = &off })
-		}, status: 404, want: failureBody("1000", "Mobile authentication is disabled", "not_found"),
-			audit: audit.PushAuthResendFailure, detail: `"reason":"disabled"`, state: store.Pending},
+			detail: `"provider_reason":"UNREGISTERED"`, state: store.Pending,
+		},
+		{
+			name: "mobile authentication off", do: func(_ *testing.T, b *portalBench, _ store.Transaction) {
+				b.change(func(d *settings.Document) { d.Features.MobileAuthentication = &off })
+			}, status: 404, want: failureBody("1000", "Mobile authentication is disabled", "not_found"),
+			audit: audit.PushAuthResendFailure, detail: `"reason":"disabled"`, state: store.Pending,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newPortalBench(t)

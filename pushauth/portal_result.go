@@ -17,8 +17,10 @@ import (
 // How result fails. It succeeds with 200 and PUSH_AUTH_TRANSACTION_RETRIEVED.
 var (
 	resultDisabled = disabled(audit.PushAuthTransactionNotRetrieved)
-	resultUnknown  = outcome.Failure{Code: outcome.NotFound, Number: numberNoTransaction,
-		Audit: audit.PushAuthTransactionNotRetrieved, Text: "Failed to fetch authentication message"}
+	resultUnknown  = outcome.Failure{
+		Code: outcome.NotFound, Number: numberNoTransaction,
+		Audit: audit.PushAuthTransactionNotRetrieved, Text: "Failed to fetch authentication message",
+	}
 )
 
 // resultBody is a transaction as its portal sees it.

@@ -47,53 +47,77 @@ func TestResult(t *testing.T) {
 		detail string
 	}{
 		{name: "not fetched", status: 200, want: open + `}`, audit: audit.PushAuthTransactionRetrieved},
-		{name: "fetched", do: func(t *testing.T, b *portalBench, tx store.Transaction) { b.fetch(t, tx) },
-			status: 200, want: open + `}`, audit: audit.PushAuthTransactionRetrieved},
+		{
+			name: "fetched", do: func(t *testing.T, b *portalBench, tx store.Transaction) { b.fetch(t, tx) },
+			status: 200, want: open + `}`, audit: audit.PushAuthTransactionRetrieved,
+		},
 		{name: "wrong PIN, tries left", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
 			b.fetch(t, tx)
 			if err := b.Redis.NewChallenge(t.Context(), tx.ID, "c1", "c2", store.TransactionChange{PINAttempts: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}, status: 200, want: open + `,"used_authentication_attempts":1}`, audit: audit.PushAuthTransactionRetrieved},
-		{name: "accepted with PIN", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated, Method: store.PushWithPIN, PINAttempts: 2, AnswerHash: []byte("h")}))
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved, detail: `"is_authenticated":true`,
-			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin","used_authentication_attempts":2}`},
-		{name: "accepted with signature", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated, Signed: signed}))
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved,
-			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin","signature":"MEUC","signed_data":"dHM=","user_public_key":"-----BEGIN","signature_verified":true}`},
-		{name: "denied", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Rejected, Reason: store.NotAccepted}))
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved,
-			want: open + `,"authentication_method":"push_with_pin","not_authenticated_reason":{"reason":"not_accepted","description":"User rejected push"}}`},
-		{name: "invalid answer", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Failed, Reason: store.InvalidAnswer, Method: store.PushWithPIN, PINAttempts: 3}))
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved,
-			want: open + `,"authentication_method":"push_with_pin","used_authentication_attempts":3,"not_authenticated_reason":{"reason":"invalid_answer","description":"Invalid push answer"}}`},
-		{name: "enrollment removed", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.portal.Endings.Fail(b.Context(t), tx, store.InvalidRequest))
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved,
-			want: open + `,"not_authenticated_reason":{"reason":"invalid_request","description":"Invalid push authentication request"}}`},
-		{name: "decided, then expired", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated}))
-			b.Clock.Advance(time.Hour)
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved,
-			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin"}`},
-		{name: "decided, and Redis forgot", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
-			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated}))
-			b.RedisServer.FlushAll()
-		}, status: 200, audit: audit.PushAuthTransactionRetrieved,
-			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin"}`},
+		{
+			name: "accepted with PIN", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated, Method: store.PushWithPIN, PINAttempts: 2, AnswerHash: []byte("h")}))
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved, detail: `"is_authenticated":true`,
+			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin","used_authentication_attempts":2}`,
+		},
+		{
+			name: "accepted with signature", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated, Signed: signed}))
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved,
+			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin","signature":"MEUC","signed_data":"dHM=","user_public_key":"-----BEGIN","signature_verified":true}`,
+		},
+		{
+			name: "denied", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.end(t, tx, pushauth.Ending{State: store.Rejected, Reason: store.NotAccepted}))
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved,
+			want: open + `,"authentication_method":"push_with_pin","not_authenticated_reason":{"reason":"not_accepted","description":"User rejected push"}}`,
+		},
+		{
+			name: "invalid answer", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.end(t, tx, pushauth.Ending{State: store.Failed, Reason: store.InvalidAnswer, Method: store.PushWithPIN, PINAttempts: 3}))
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved,
+			want: open + `,"authentication_method":"push_with_pin","used_authentication_attempts":3,"not_authenticated_reason":{"reason":"invalid_answer","description":"Invalid push answer"}}`,
+		},
+		{
+			name: "enrollment removed", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.portal.Endings.Fail(b.Context(t), tx, store.InvalidRequest))
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved,
+			want: open + `,"not_authenticated_reason":{"reason":"invalid_request","description":"Invalid push authentication request"}}`,
+		},
+		{
+			name: "decided, then expired", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated}))
+				b.Clock.Advance(time.Hour)
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved,
+			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin"}`,
+		},
+		{
+			name: "decided, and Redis forgot", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
+				b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated}))
+				b.RedisServer.FlushAll()
+			}, status: 200, audit: audit.PushAuthTransactionRetrieved,
+			want: strings.Replace(open, "false", "true", 1) + `,"authentication_method":"push_with_pin"}`,
+		},
 
-		{name: "expired", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.Clock.Advance(5 * time.Minute) },
-			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"expired"`},
-		{name: "unknown", id: "0f7e6d5c-4b3a-4291-8807-f6e5d4c3b2a1",
-			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"unknown"`},
-		{name: "no id", id: "x%2fy",
-			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"malformed"`},
-		{name: "of another API client", caller: "other",
-			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"foreign"`},
+		{
+			name: "expired", do: func(_ *testing.T, b *portalBench, _ store.Transaction) { b.Clock.Advance(5 * time.Minute) },
+			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"expired"`,
+		},
+		{
+			name: "unknown", id: "0f7e6d5c-4b3a-4291-8807-f6e5d4c3b2a1",
+			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"unknown"`,
+		},
+		{
+			name: "no id", id: "x%2fy",
+			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"malformed"`,
+		},
+		{
+			name: "of another API client", caller: "other",
+			status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"foreign"`,
+		},
 		{name: "decided, of another API client", caller: "other", do: func(t *testing.T, b *portalBench, tx store.Transaction) {
 			b.must(t, b.end(t, tx, pushauth.Ending{State: store.Authenticated}))
 		}, status: 404, want: failureBody("1006", unknown, "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"foreign"`},

@@ -245,6 +245,6 @@ func others(err error) error {
 // random returns a number in [0, 1).
 func random() float64 {
 	var b [8]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(b[:]) // never returns an error
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }

@@ -79,13 +79,13 @@ func (s *Store) CreateTransaction(ctx context.Context, t store.Transaction, limi
 	}
 	// The record stands before it is listed: whoever reads a list may drop what has no record.
 	if open, err = s.admit(ctx, t, limit); err != nil {
-		return 0, errors.Join(err, s.drop(ctx, t.ID))
+		return 0, errors.Join(err, s.drop(ctx, t))
 	}
 	if t.EnrollmentID != "" {
 		life := t.ExpiresAt.Sub(s.now()) + listGrace
 		err = listScript.Run(ctx, s.client, []string{openOfEnrolledKey(t.EnrollmentID)}, t.ID, life.Milliseconds()).Err()
 		if err != nil {
-			return 0, fmt.Errorf("list transaction: %w", unavailable(err))
+			return 0, errors.Join(fmt.Errorf("list transaction: %w", unavailable(err)), s.drop(ctx, t))
 		}
 	}
 	return open, nil
@@ -111,8 +111,9 @@ func (s *Store) admit(ctx context.Context, t store.Transaction, limit int) (int,
 	}
 }
 
-func (s *Store) drop(ctx context.Context, id string) error {
-	return unavailable(s.client.Del(ctx, recordKey(id)).Err())
+// drop undoes the creation of a transaction that nobody has heard of yet.
+func (s *Store) drop(ctx context.Context, t store.Transaction) error {
+	return errors.Join(unavailable(s.client.Del(ctx, recordKey(t.ID)).Err()), s.unlist(ctx, t.ID, t.ClientID, t.EnrollmentID))
 }
 
 // Transaction returns a transaction. One whose time is over shows the state EXPIRED, whatever is stored.

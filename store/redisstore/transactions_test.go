@@ -22,7 +22,7 @@ func TestTransactions(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
-			storetest.Transactions(t, s, rand.Text)
+			storetest.Transactions(t, s, rand.Text, time.Now)
 		})
 	}
 }

@@ -30,27 +30,35 @@ type TransactionStore interface {
 
 const openTransactions = 20 // of one installation
 
-// Transactions proves a store of authentication transactions. newID returns ids that no other test uses.
-func Transactions(t *testing.T, s TransactionStore, newID func() string) {
-	t.Run("round trip", func(t *testing.T) { transactionRoundTrip(t, s, newID) })
-	t.Run("every pair of states", func(t *testing.T) { allTransactionMoves(t, s, newID) })
-	t.Run("time", func(t *testing.T) { transactionTime(t, s, newID) })
-	t.Run("versions", func(t *testing.T) { transactionVersions(t, s, newID) })
-	t.Run("one of many moves", func(t *testing.T) { oneTransactionMove(t, s, newID) })
-	t.Run("one of many fetches", func(t *testing.T) { oneTransactionFetch(t, s, newID) })
-	t.Run("repeated fetch", func(t *testing.T) { repeatedTransactionFetch(t, s, newID) })
-	t.Run("challenges", func(t *testing.T) { transactionChallenges(t, s, newID) })
-	t.Run("resends", func(t *testing.T) { transactionResends(t, s, newID) })
-	t.Run("forgetting", func(t *testing.T) { transactionForgetting(t, s, newID) })
-	t.Run("lists", func(t *testing.T) { transactionLists(t, s, newID) })
-	t.Run("open at most", func(t *testing.T) { transactionsOpenAtMost(t, s, newID) })
+// transactionMaker makes the transactions of the suite.
+type transactionMaker struct {
+	newID func() string
+	now   func() time.Time
 }
 
-func sampleTransaction(newID func() string, state store.State) store.Transaction {
-	now := time.Now().UTC().Truncate(time.Millisecond)
+// Transactions proves a store of authentication transactions. newID returns ids that no other test uses; now is the
+// real time, which the store goes by as well.
+func Transactions(t *testing.T, s TransactionStore, newID func() string, now func() time.Time) {
+	m := transactionMaker{newID, now}
+	t.Run("round trip", func(t *testing.T) { transactionRoundTrip(t, s, m) })
+	t.Run("every pair of states", func(t *testing.T) { allTransactionMoves(t, s, m) })
+	t.Run("time", func(t *testing.T) { transactionTime(t, s, m) })
+	t.Run("versions", func(t *testing.T) { transactionVersions(t, s, m) })
+	t.Run("one of many moves", func(t *testing.T) { oneTransactionMove(t, s, m) })
+	t.Run("one of many fetches", func(t *testing.T) { oneTransactionFetch(t, s, m) })
+	t.Run("repeated fetch", func(t *testing.T) { repeatedTransactionFetch(t, s, m) })
+	t.Run("challenges", func(t *testing.T) { transactionChallenges(t, s, m) })
+	t.Run("resends", func(t *testing.T) { transactionResends(t, s, m) })
+	t.Run("forgetting", func(t *testing.T) { transactionForgetting(t, s, m) })
+	t.Run("lists", func(t *testing.T) { transactionLists(t, s, m) })
+	t.Run("open at most", func(t *testing.T) { transactionsOpenAtMost(t, s, m) })
+}
+
+func (m transactionMaker) sample(state store.State) store.Transaction {
+	now := m.now().UTC().Truncate(time.Millisecond)
 	return store.Transaction{
-		ID: newID(), State: state, Version: 1, Type: "login", Method: store.PushWithPIN, UserID: "u-1", ProfileID: "QW4RTY",
-		ClientID: newID(), Application: "harbour", Platform: "android", EnrollmentID: newID(), APIClient: "portal",
+		ID: m.newID(), State: state, Version: 1, Type: "login", Method: store.PushWithPIN, UserID: "u-1", ProfileID: "QW4RTY",
+		ClientID: m.newID(), Application: "harbour", Platform: "android", EnrollmentID: m.newID(), APIClient: "portal",
 		APIVersion: 4, AnswerVersion: 2, CallbackURI: "https://portal.example.org/cb", Message: "Sign in, Zoë?",
 		SecureMessage: "sealed\x00bytes", SigningData: "\xff\xfe", Language: "nl", MaxResends: 2, Resends: 1,
 		Challenge: "c0", PINAttempts: 1, InvalidAnswers: 2, CreatedAt: now, FetchedAt: now, ExpiresAt: now.Add(time.Minute),
@@ -90,14 +98,14 @@ func wantTransactionState(t *testing.T, what string, err error, state store.Stat
 	}
 }
 
-func transactionRoundTrip(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Pending))
+func transactionRoundTrip(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Pending))
 	if got := readTransaction(t, s, tx.ID); !reflect.DeepEqual(got, tx) {
 		t.Errorf("read\n%+v, want\n%+v", got, tx)
 	}
 	_, err := s.CreateTransaction(t.Context(), tx, openTransactions)
 	wantTransaction(t, "create again", err, store.ErrConflict)
-	_, err = s.Transaction(t.Context(), newID())
+	_, err = s.Transaction(t.Context(), m.newID())
 	wantTransaction(t, "read unknown", err, store.ErrNotFound)
 }
 
@@ -108,10 +116,10 @@ func transactionStates() []store.State {
 	}
 }
 
-func allTransactionMoves(t *testing.T, s TransactionStore, newID func() string) {
+func allTransactionMoves(t *testing.T, s TransactionStore, m transactionMaker) {
 	for _, from := range transactionStates() {
 		for _, to := range transactionStates() {
-			tx := sampleTransaction(newID, from)
+			tx := m.sample(from)
 			if to == store.Expired {
 				tx.ExpiresAt = tx.CreatedAt.Add(-time.Second)
 			}
@@ -130,45 +138,45 @@ func allTransactionMoves(t *testing.T, s TransactionStore, newID func() string) 
 			}
 		}
 	}
-	err := s.MoveTransaction(t.Context(), newID(), []store.State{store.Pending}, store.Fetched, store.TransactionChange{})
+	err := s.MoveTransaction(t.Context(), m.newID(), []store.State{store.Pending}, store.Fetched, store.TransactionChange{})
 	wantTransaction(t, "move unknown", err, store.ErrNotFound)
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Pending))
+	tx := putTransaction(t, s, m.sample(store.Pending))
 	err = s.MoveTransaction(t.Context(), tx.ID, []store.State{store.Fetched}, store.Authenticated, store.TransactionChange{})
 	wantTransactionState(t, "move from a state that it is not in", err, store.Pending)
 }
 
-func transactionTime(t *testing.T, s TransactionStore, newID func() string) {
-	late := sampleTransaction(newID, store.Pending)
+func transactionTime(t *testing.T, s TransactionStore, m transactionMaker) {
+	late := m.sample(store.Pending)
 	late.ExpiresAt = late.CreatedAt
 	putTransaction(t, s, late)
 	if got := readTransaction(t, s, late.ID); got.State != store.Expired {
 		t.Errorf("over: state %s, want EXPIRED", got.State)
 	}
-	any := store.TransactionChange{}
+	nothing := store.TransactionChange{}
 	wantTransaction(t, "fetch when over", errorOf(s.FetchTransaction(t.Context(), late.ID, "p", "c", "r")), store.ErrExpired)
-	wantTransaction(t, "move when over", s.MoveTransaction(t.Context(), late.ID, []store.State{store.Pending}, store.Fetched, any), store.ErrExpired)
+	wantTransaction(t, "move when over", s.MoveTransaction(t.Context(), late.ID, []store.State{store.Pending}, store.Fetched, nothing), store.ErrExpired)
 	wantTransaction(t, "resend when over", errorOf(s.CountResend(t.Context(), late.ID)), store.ErrExpired)
-	if err := s.MoveTransaction(t.Context(), late.ID, []store.State{store.Pending}, store.Failed, any); err != nil {
+	if err := s.MoveTransaction(t.Context(), late.ID, []store.State{store.Pending}, store.Failed, nothing); err != nil {
 		t.Errorf("a decision follows whatever the time: %v", err)
 	}
-	early := putTransaction(t, s, sampleTransaction(newID, store.Pending))
+	early := putTransaction(t, s, m.sample(store.Pending))
 	wantTransactionState(t, "expire before the time",
-		s.MoveTransaction(t.Context(), early.ID, []store.State{store.Pending}, store.Expired, any), store.Pending)
+		s.MoveTransaction(t.Context(), early.ID, []store.State{store.Pending}, store.Expired, nothing), store.Pending)
 
 	// Real time passes: nothing but the record's own expiry ends it.
-	soon := sampleTransaction(newID, store.Fetched)
+	soon := m.sample(store.Fetched)
 	soon.ExpiresAt = soon.CreatedAt.Add(150 * time.Millisecond)
 	putTransaction(t, s, soon)
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if readTransaction(t, s, soon.ID).State == store.Expired {
-			break
+	for end := m.now().Add(10 * time.Second); readTransaction(t, s, soon.ID).State != store.Expired; time.Sleep(10 * time.Millisecond) {
+		if m.now().After(end) {
+			t.Fatal("it never expires")
 		}
 	}
-	wantTransaction(t, "new challenge when over", s.NewChallenge(t.Context(), soon.ID, "c0", "c1", any), store.ErrExpired)
+	wantTransaction(t, "new challenge when over", s.NewChallenge(t.Context(), soon.ID, "c0", "c1", nothing), store.ErrExpired)
 }
 
-func transactionVersions(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Created))
+func transactionVersions(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Created))
 	from := []store.State{store.Created}
 	wantTransactionState(t, "another version",
 		s.MoveTransaction(t.Context(), tx.ID, from, store.Pending, store.TransactionChange{Version: 7}), store.Created)
@@ -183,8 +191,8 @@ func transactionVersions(t *testing.T, s TransactionStore, newID func() string) 
 	}
 }
 
-func oneTransactionMove(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Fetched))
+func oneTransactionMove(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Fetched))
 	ends := []store.State{store.Authenticated, store.Rejected, store.Failed}
 	won := race(t, func(n int) error {
 		return s.MoveTransaction(t.Context(), tx.ID, []store.State{store.Fetched}, ends[n%len(ends)], store.TransactionChange{})
@@ -194,8 +202,8 @@ func oneTransactionMove(t *testing.T, s TransactionStore, newID func() string) {
 	}
 }
 
-func oneTransactionFetch(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Pending))
+func oneTransactionFetch(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Pending))
 	won := race(t, func(n int) error {
 		return errorOf(s.FetchTransaction(t.Context(), tx.ID, fmt.Sprint("proof", n), "c", "r"))
 	})
@@ -204,9 +212,9 @@ func oneTransactionFetch(t *testing.T, s TransactionStore, newID func() string) 
 	}
 }
 
-func repeatedTransactionFetch(t *testing.T, s TransactionStore, newID func() string) {
+func repeatedTransactionFetch(t *testing.T, s TransactionStore, m transactionMaker) {
 	for _, from := range []store.State{store.Created, store.Pending} {
-		tx := sampleTransaction(newID, from)
+		tx := m.sample(from)
 		tx.FetchedAt = time.Time{}
 		putTransaction(t, s, tx)
 		repeat, err := s.FetchTransaction(t.Context(), tx.ID, "proof", "c1", "reply")
@@ -223,18 +231,18 @@ func repeatedTransactionFetch(t *testing.T, s TransactionStore, newID func() str
 		}
 		wantTransactionState(t, "another proof", errorOf(s.FetchTransaction(t.Context(), tx.ID, "proof2", "c2", "r")), store.Fetched)
 	}
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Pending))
+	tx := putTransaction(t, s, m.sample(store.Pending))
 	if _, err := s.FetchTransaction(t.Context(), tx.ID, "proof", "c1", ""); err != nil {
 		t.Fatal(err)
 	}
 	wantTransactionState(t, "a reply that was not kept", errorOf(s.FetchTransaction(t.Context(), tx.ID, "proof", "c1", "")), store.Fetched)
-	wantTransaction(t, "fetch unknown", errorOf(s.FetchTransaction(t.Context(), newID(), "p", "c", "r")), store.ErrNotFound)
-	done := putTransaction(t, s, sampleTransaction(newID, store.Rejected))
+	wantTransaction(t, "fetch unknown", errorOf(s.FetchTransaction(t.Context(), m.newID(), "p", "c", "r")), store.ErrNotFound)
+	done := putTransaction(t, s, m.sample(store.Rejected))
 	wantTransactionState(t, "fetch finished", errorOf(s.FetchTransaction(t.Context(), done.ID, "p", "c", "r")), store.Rejected)
 }
 
-func transactionChallenges(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Fetched))
+func transactionChallenges(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Fetched))
 	won := race(t, func(n int) error {
 		return s.NewChallenge(t.Context(), tx.ID, "c0", fmt.Sprint("c", n+1), store.TransactionChange{PINAttempts: 1, InvalidAnswers: 1})
 	})
@@ -242,13 +250,13 @@ func transactionChallenges(t *testing.T, s TransactionStore, newID func() string
 	if won != 1 || got.PINAttempts != tx.PINAttempts+1 || got.InvalidAnswers != tx.InvalidAnswers+1 || got.Challenge == "c0" {
 		t.Errorf("%d racers used one challenge; then %+v", won, got)
 	}
-	waiting := putTransaction(t, s, sampleTransaction(newID, store.Pending))
+	waiting := putTransaction(t, s, m.sample(store.Pending))
 	wantTransactionState(t, "not fetched", s.NewChallenge(t.Context(), waiting.ID, "c0", "c1", store.TransactionChange{}), store.Pending)
-	wantTransaction(t, "unknown", s.NewChallenge(t.Context(), newID(), "c0", "c1", store.TransactionChange{}), store.ErrNotFound)
+	wantTransaction(t, "unknown", s.NewChallenge(t.Context(), m.newID(), "c0", "c1", store.TransactionChange{}), store.ErrNotFound)
 }
 
-func transactionResends(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Pending)) // one of two is used
+func transactionResends(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Pending)) // one of two is used
 	var counted atomic.Int32
 	race(t, func(int) error {
 		ok, err := s.CountResend(t.Context(), tx.ID)
@@ -263,14 +271,14 @@ func transactionResends(t *testing.T, s TransactionStore, newID func() string) {
 	if err := s.ReturnResend(t.Context(), tx.ID); err != nil || readTransaction(t, s, tx.ID).Resends != 1 {
 		t.Errorf("returned: %v, %d in the record", err, readTransaction(t, s, tx.ID).Resends)
 	}
-	fetched := putTransaction(t, s, sampleTransaction(newID, store.Fetched))
+	fetched := putTransaction(t, s, m.sample(store.Fetched))
 	wantTransactionState(t, "fetched", errorOf(s.CountResend(t.Context(), fetched.ID)), store.Fetched)
-	wantTransaction(t, "unknown", errorOf(s.CountResend(t.Context(), newID())), store.ErrNotFound)
-	wantTransaction(t, "return unknown", s.ReturnResend(t.Context(), newID()), store.ErrNotFound)
+	wantTransaction(t, "unknown", errorOf(s.CountResend(t.Context(), m.newID())), store.ErrNotFound)
+	wantTransaction(t, "return unknown", s.ReturnResend(t.Context(), m.newID()), store.ErrNotFound)
 }
 
-func transactionForgetting(t *testing.T, s TransactionStore, newID func() string) {
-	tx := putTransaction(t, s, sampleTransaction(newID, store.Created))
+func transactionForgetting(t *testing.T, s TransactionStore, m transactionMaker) {
+	tx := putTransaction(t, s, m.sample(store.Created))
 	if err := s.ForgetTransaction(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}
@@ -280,16 +288,16 @@ func transactionForgetting(t *testing.T, s TransactionStore, newID func() string
 		t.Errorf("%d open, %v", len(open), err)
 	}
 	wantTransaction(t, "forget again", s.ForgetTransaction(t.Context(), tx), store.ErrNotFound)
-	fetched := putTransaction(t, s, sampleTransaction(newID, store.Fetched))
+	fetched := putTransaction(t, s, m.sample(store.Fetched))
 	wantTransactionState(t, "the phone was faster", s.ForgetTransaction(t.Context(), fetched), store.Fetched)
 }
 
-func transactionLists(t *testing.T, s TransactionStore, newID func() string) {
-	first := sampleTransaction(newID, store.Pending)
+func transactionLists(t *testing.T, s TransactionStore, m transactionMaker) {
+	first := m.sample(store.Pending)
 	putTransaction(t, s, first)
 	var all []string
 	for i, state := range []store.State{store.Created, store.Fetched, store.Pending, store.Pending} {
-		tx := sampleTransaction(newID, state)
+		tx := m.sample(state)
 		tx.ClientID, tx.EnrollmentID = first.ClientID, first.EnrollmentID
 		tx.CreatedAt = first.CreatedAt.Add(-time.Duration(i+1) * time.Second)
 		if i == 3 {
@@ -309,14 +317,14 @@ func transactionLists(t *testing.T, s TransactionStore, newID func() string) {
 	if n, err := s.CountOpen(t.Context(), first.ClientID); err != nil || n != 3 {
 		t.Errorf("%d open, %v, want 3 with the fetched one", n, err)
 	}
-	wantTransactions(t, "of nobody", transactionIDs(s.PendingOf(t.Context(), newID())), nil)
+	wantTransactions(t, "of nobody", transactionIDs(s.PendingOf(t.Context(), m.newID())), nil)
 }
 
-func transactionsOpenAtMost(t *testing.T, s TransactionStore, newID func() string) {
-	client := newID()
+func transactionsOpenAtMost(t *testing.T, s TransactionStore, m transactionMaker) {
+	client := m.newID()
 	var made sync.Map
 	won := race(t, func(int) error {
-		tx := sampleTransaction(newID, store.Created)
+		tx := m.sample(store.Created)
 		tx.ClientID = client
 		open, err := s.CreateTransaction(t.Context(), tx, openTransactions)
 		if err != nil {
@@ -338,7 +346,7 @@ func transactionsOpenAtMost(t *testing.T, s TransactionStore, newID func() strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx := sampleTransaction(newID, store.Created)
+	tx := m.sample(store.Created)
 	tx.ClientID = client
 	if open, err := s.CreateTransaction(t.Context(), tx, openTransactions); err != nil || open != openTransactions {
 		t.Errorf("after one has ended: %d open, %v", open, err)
