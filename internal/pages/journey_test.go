@@ -114,8 +114,8 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		Clients: &clientauth.Service{
 			Installations: e.Store, Once: e.Redis, Failures: &ratelimit.Limiter{Counts: e.Redis, Name: "test", Limit: 1000, Window: time.Minute, Now: e.Now}, Keys: e.Keys, Issuer: e.Issuer, Now: e.Now,
 		},
-		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder},
-		Codes:    e.Redis, Marks: e.Store, Book: e.Store,
+		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder}, Users: e.Store,
+		Codes: e.Redis, Marks: e.Store, Book: e.Store,
 	}
 	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}
 }
@@ -287,4 +287,3 @@ func TestTheWholeWay(t *testing.T) {
 	}
 	p.wantCodes(audit.TokenRequestInvalidGrant)
 }
-

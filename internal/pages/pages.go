@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -128,6 +129,14 @@ func (v view) T(key string, args ...any) (string, error) {
 		return text, nil
 	}
 	return fmt.Sprintf(text, args...), nil
+}
+
+// Initial returns the first letter of a name, for the mark beside it.
+func (v view) Initial(name string) string {
+	for _, r := range name {
+		return string(unicode.ToUpper(r))
+	}
+	return ""
 }
 
 // Text returns a text in a language of ours; ok is false when there is none.
