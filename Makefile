@@ -13,7 +13,7 @@ PKG      ?=
 GO       ?= go
 BIN      := bin/tokenserver
 TESTENV  := build/testenv
-LDFLAGS  := -X main.version=$(VERSION)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
 TOOL     := $(GO) tool -modfile=tools/go.mod
 # The black-box suite runs by itself: it needs the built binary and no race detector.
 PACKAGES  = $(or $(PKG),$(ALL))

@@ -20,7 +20,7 @@ const maxConfigFile = 1 << 20
 
 // loadConfig puts the sources over each other: defaults < file < environment < flags. All problems are named at once.
 // It reads the files of secrets, and derives what is left empty. Relative paths are relative to the working directory,
-// those in the file to the folder of the file.
+// those in the file, but for store.dsn, to the folder of the file.
 func loadConfig(file string, environ []string, flags *pflag.FlagSet) (Config, error) {
 	c := Defaults()
 	all := options(&c)
@@ -57,10 +57,10 @@ func loadConfig(file string, environ []string, flags *pflag.FlagSet) (Config, er
 	if c.Store.DSN.Empty() {
 		c.Store.DSN = DSN{"sqlite:" + filepath.Join(c.DataDir, "tokenserver.db")}
 	}
-	if len(problems) > 0 {
-		return c, errors.Join(problems...)
+	if err := c.Validate(); err != nil { // what could not be read above has its default here
+		problems = append(problems, err)
 	}
-	return c, c.Validate()
+	return c, errors.Join(problems...)
 }
 
 // orchestrated matches what Kubernetes puts into the environment for a Service that is called tokenserver.
@@ -175,7 +175,7 @@ func (r *configReader) known(path string) bool {
 }
 
 func (r *configReader) leaf(o option, node ast.Node) {
-	if o.secret() {
+	if text, plain := scalar(node); o.secret() && (!plain || text != "") {
 		r.complain(node, "%s: secrets do not belong into this file: write it into a file of its own and name that in %s_file, or set %s", o.path, o.path, o.env())
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"tokenserver/audit"
 	"tokenserver/internal/keys"
 	"tokenserver/store/sqlstore"
 )
@@ -76,7 +77,13 @@ func (p *program) rotateKeys(ctx context.Context, s *sqlstore.Store) error {
 	if err := ring.Load(ctx); err != nil {
 		return err
 	}
-	if err := ring.Rotate(ctx); err != nil {
+	recorder := &audit.Recorder{Now: p.now}
+	ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{}))
+	err = s.InTx(ctx, func(ctx context.Context) error {
+		recorder.Record(ctx, audit.JWTKeysRotated, audit.Admin(operator("")))
+		return ring.Rotate(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	return p.listKeys(ctx, s)

@@ -35,7 +35,8 @@ const needsNoConfig = "needs-no-config"
 // commands lists what the program can do.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
-		p.checkCommand(), p.configCommand(), p.migrateCommand(), p.adminCommand(), p.keysCommand(), p.versionCommand(),
+		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.configCommand(), p.migrateCommand(), p.adminCommand(), p.keysCommand(),
+		p.auditCommand(), p.versionCommand(),
 	}
 }
 
@@ -43,7 +44,7 @@ func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "tokenserver", Short: "OAuth server for mobile apps, with authentication by push",
 		Long: rootHelp, Example: rootExamples,
-		SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
+		Args: noArgs, SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
 		PersistentPreRunE: p.prepare,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}

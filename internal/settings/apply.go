@@ -206,14 +206,14 @@ func (s *Service) mergeClientSecret(e, then entity, known bool, method ClientAut
 	case method != SecretBasic:
 		*is = ClientSecret{}
 	case !is.Secret.Empty():
-		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, e.name, is.Reveal())}
+		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, is.Reveal())}
 	case len(stored) > 0:
 		*is = ClientSecret{Digest: stored}
 	case is.Kept():
 		found.add(e.path+".client_secret", "is redacted, but nothing is stored that could be kept: write the secret, or leave it out to have one made")
 	default:
 		made = secret.NewToken()
-		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, e.name, made)}
+		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, made)}
 	}
 	return made
 }

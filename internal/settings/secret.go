@@ -126,7 +126,7 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 // ClientSecret is the secret of a machine: only its keyed hash is kept once it has been applied.
 type ClientSecret struct {
 	Secret        // in a document that is being applied
-	Digest []byte // keyed hash under the purpose "client-secret", parts client id and secret; in snapshots
+	Digest []byte // keyed hash under the purpose "client-secret"; in snapshots
 }
 
 // IsZero tells whether there is neither a secret nor a hash.

@@ -194,7 +194,7 @@ func TestApplyIsCompleteAndIdempotent(t *testing.T) {
 	if now.Number != 1 || now.Callback("https://portal.example/result").SigningSecret.Reveal() != first.Generated[0].Value {
 		t.Fatal("the snapshot does not hold the generated secret")
 	}
-	if !w.keys.Equal(secret.ForClientSecret, now.APIClient("backend").Secret.Digest, "backend", strings.Repeat("s", 40)) {
+	if !w.keys.Equal(secret.ForClientSecret, now.APIClient("backend").Secret.Digest, strings.Repeat("s", 40)) {
 		t.Fatal("the client secret does not match its digest")
 	}
 	if !now.APIClient("backend").Secret.Secret.IsZero() {

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"tokenserver/api"
+	"tokenserver/enrollment"
+	"tokenserver/internal/appgate"
+	"tokenserver/internal/clientauth"
+	"tokenserver/internal/device"
+	"tokenserver/internal/jobs"
+	"tokenserver/internal/lifecycle"
+	"tokenserver/internal/outbound"
+	"tokenserver/internal/pages"
+	"tokenserver/internal/ratelimit"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
+	"tokenserver/pushauth"
+	"tokenserver/registration"
+)
+
+// kernels are the rules beneath the domains.
+type kernels struct {
+	gate      *appgate.Gate
+	clients   *clientauth.Service
+	tokens    *token.Service
+	endings   *pushauth.Endings
+	lifecycle *lifecycle.Service
+	devices   *device.Verifier
+	server    *device.ServerKeys
+}
+
+const secretFailuresPerMinute = 10 // of one client id
+
+func (s *server) kernels() kernels {
+	issuer := s.config.Issuer()
+	k := kernels{
+		gate: &appgate.Gate{Installations: s.sql, Audit: s.recorder},
+		clients: &clientauth.Service{
+			Installations: s.sql, Once: s.redis, Keys: s.keys, Issuer: issuer, Now: s.now,
+			Failures: &ratelimit.Limiter{Counts: s.redis, Name: "client-secret", Limit: secretFailuresPerMinute, Window: time.Minute, Now: s.now},
+		},
+		tokens: &token.Service{
+			Access: s.redis, Families: s.sql, Search: s.sql, Profiles: s.sql, Installations: s.sql, Revocations: s.revocations,
+			Keys: s.keys, Ring: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID,
+		},
+		endings: &pushauth.Endings{
+			Decisions: s.sql, Transactions: s.redis, Wake: func(kind string) { s.jobs.Wake(kind) }, Log: s.log, Now: s.now, NewID: s.newID,
+		},
+		devices: &device.Verifier{Once: s.redis, Issuer: issuer, Now: s.now},
+		server:  &device.ServerKeys{Store: s.sql, Keys: s.keys, Now: s.now},
+	}
+	k.lifecycle = &lifecycle.Service{
+		Installations: s.sql, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Endings: k.endings,
+	}
+	return k
+}
+
+// assemble builds every handler and connects it: the only place that knows them all.
+func (s *server) assemble() (http.Handler, error) {
+	k := s.kernels()
+	if err := s.makeJobs(); err != nil {
+		return nil, err
+	}
+	pages, err := pages.New(s.config.Issuer())
+	if err != nil {
+		return nil, fmt.Errorf("read the pages: %w", err)
+	}
+	e := s.shell().New()
+	open := group(e)
+	access := &api.Access{Settings: s.settings, Clients: k.clients, Audit: s.recorder}
+
+	s.routeOAuth(e, k, access, pages)
+	(&registration.Handler{
+		Settings: s.settings, Installations: s.sql, Devices: s.sql, Challenges: s.redis, Once: s.redis, Inits: s.registrationLimits(),
+		Clients: k.clients, Gate: k.gate, Audit: s.recorder, Keys: s.keys, Now: s.now, Issuer: s.config.Issuer(),
+	}).Routes(open)
+	(&enrollment.Handler{
+		Settings: s.settings, Clients: k.clients, Tokens: k.tokens, Gate: k.gate, Installations: s.sql, Enrollments: s.sql, PushTokens: s.sql,
+		Pending: s.redis, Lifecycle: k.lifecycle, ServerKeys: k.server, Devices: k.devices, Keys: s.keys, Audit: s.recorder, Now: s.now, NewID: s.newID,
+	}).Routes(open)
+	if err := s.routePushAuth(e, k, access); err != nil {
+		return nil, err
+	}
+	(&api.Events{Log: s.sql, Audit: s.recorder}).Routes(e.Group("/oauth/api/v1", access.Require(settings.APIEvents)))
+	return e, nil
+}
+
+// makeJobs builds the runner of the work that outlives requests.
+func (s *server) makeJobs() error {
+	const pollEvery = jobsEvery
+	timeout := s.config.MobileAuth.CallbackTimeout
+	callbacks := &pushauth.Callbacks{
+		Settings: s.settings, Audit: s.recorder, Now: s.now,
+		Configured: outbound.New(outbound.Config{Timeout: timeout, AllowPrivate: s.config.Outbound.AllowPrivate.Callback}),
+		Strict:     outbound.New(outbound.Config{Timeout: timeout}),
+	}
+	s.jobs = jobs.New(jobs.Config{
+		Queue: s.sql, Kinds: []jobs.Kind{callbacks.Kind()}, Log: s.log, Now: s.now, Instance: s.instance, Poll: pollEvery, Observe: s.metrics.Job,
+	})
+	return nil
+}

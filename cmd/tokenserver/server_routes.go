@@ -1,0 +1,99 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tokenserver/api"
+	"tokenserver/idp"
+	"tokenserver/internal/pages"
+	"tokenserver/internal/ratelimit"
+	"tokenserver/internal/settings"
+	"tokenserver/oauth"
+	"tokenserver/pushauth"
+)
+
+// routeOAuth connects the OAuth endpoints with the identity provider that signs users in.
+func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *pages.Pages) {
+	issuer := s.config.Issuer()
+	h := &oauth.Handler{
+		Audit: s.recorder, Now: s.now, NewID: s.newID, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
+		Clients: k.clients, Tokens: k.tokens, Signing: s.ring, Accounts: s.sql, Profiles: k.lifecycle, Users: s.sql, Versions: k.gate,
+		Codes: s.redis, Marks: s.sql, Book: s.sql,
+	}
+	h.Routes(group(e))
+	h.WellKnownRoutes(e.Group(""))
+	h.APIRoutes(group(e, access.Require(settings.APITokenIntrospection)))
+
+	browser := &oauth.Browser{
+		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
+		Authorizations: s.redis, Codes: s.redis, Sessions: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
+	}
+	accounts := &idp.Accounts{
+		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,
+		Journey: browser, Passwords: idp.NewPasswords(runtime.GOMAXPROCS(0)), Pages: pages,
+	}
+	browser.Providers = oauth.Providers{settings.BuiltInAccounts: accounts}
+	browser.Routes(group(e))
+	accounts.Routes(group(e))
+	pages.Routes(group(e))
+}
+
+// routePushAuth connects the portal's and the phone's half of mobile authentication.
+func (s *server) routePushAuth(e *echo.Echo, k kernels, access *api.Access) error {
+	roots, err := s.apnsRoots()
+	if err != nil {
+		return err
+	}
+	push := pushauth.NewPusher(pushauth.PusherConfig{
+		APNsProduction: s.config.Push.APNsProductionURL, APNsDevelopment: s.config.Push.APNsDevelopmentURL, APNsRoots: roots,
+		FCMEndpoint: s.config.Push.FCMEndpoint, AllowPrivate: s.config.Outbound.AllowPrivate.Push, Observe: s.metrics.Push,
+	}, s.keys, s.log, s.now)
+	m := s.config.MobileAuth
+	const openTransactions = 20 // of one installation
+	(&pushauth.Portal{
+		Settings: s.settings, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Outcomes: s.sql, Endings: k.endings, Push: push,
+		Limits: pushauth.Limits{
+			Message: m.MaxMessageLength, SecureMessage: m.MaxSecureMessageLength, SigningData: m.MaxSigningDataBytes,
+			Open: openTransactions, HTTPCallbacks: m.AllowHTTPCallbacks,
+		},
+		Audit: s.recorder, Keys: s.keys, Log: s.log, Now: s.now, NewID: s.newID,
+	}).Routes(group(e, access.Require(settings.APIMobileAuthentication)))
+	(&pushauth.Device{
+		Settings: s.settings, Tokens: k.tokens, PINs: k.tokens, Gate: k.gate, Installations: s.sql, Enrollments: s.sql, Transactions: s.redis,
+		Outcomes: s.sql, Endings: k.endings, Lifecycle: k.lifecycle, ServerKeys: k.server, Devices: k.devices, Audit: s.recorder,
+		Keys: s.keys, Now: s.now,
+	}).Routes(group(e))
+	return nil
+}
+
+// apnsRoots reads the certificate authorities of a proxy or stand-in of APNs; nil = those of the system.
+func (s *server) apnsRoots() (*x509.CertPool, error) {
+	if s.config.Push.APNsCAFile == "" {
+		return nil, nil // nil is the pool of the system
+	}
+	text, err := os.ReadFile(s.config.Push.APNsCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("push.apns_ca_file: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("push.apns_ca_file: %s holds no certificate", s.config.Push.APNsCAFile)
+	}
+	return roots, nil
+}
+
+// registrationLimits bounds how many registrations one address may begin each minute.
+func (s *server) registrationLimits() *ratelimit.Limiter {
+	limit := s.config.Limits.RegistrationsPerMinute
+	if limit == 0 {
+		limit = math.MaxInt
+	}
+	return &ratelimit.Limiter{Counts: s.redis, Name: "registration", Limit: limit, Window: time.Minute, Now: s.now}
+}
