@@ -1,8 +1,6 @@
 package oauth
 
 import (
-	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -41,15 +39,6 @@ func scopeClaims(scope string) []string {
 		names = append(names, "address")
 	}
 	return names
-}
-
-// userClaims returns the claims that scopes carry about the person behind a user id. Errors: store.ErrNotFound.
-func (h *Handler) userClaims(ctx context.Context, userID string, scopes []string) (map[string]any, error) {
-	account, err := h.Accounts.Account(ctx, userID)
-	if err != nil {
-		return nil, fmt.Errorf("read account: %w", err)
-	}
-	return claimsOf(account, scopes), nil
 }
 
 // claimsOf returns the claims about a person that the scopes carry: for ID token and userinfo. Claims without a value are

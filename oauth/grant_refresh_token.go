@@ -168,19 +168,23 @@ func (f *refresh) fail(ctx context.Context, check token.PINCheck) error {
 	return store.Keep(failure.Recorded(ctx, f.h.Audit))
 }
 
-// succeed rotates and records the success. A scope wider than the grant fails; the counter and the token stay as they
-// were then, because the transaction rolls back.
+// succeed rotates and records the success. A scope wider than the grant fails, and so does an account that has ended or
+// is disabled; counter and token stay as they were then, because the transaction rolls back.
 func (f *refresh) succeed(ctx context.Context, check token.PINCheck) (token.Issued, error) {
 	scopes, err := narrowed(check.Family.Scopes, f.form["scope"])
 	if err != nil {
 		return token.Issued{}, tokenScopeInvalid.Because(err).About(audit.User(check.Family.UserID), audit.Detail("scope", f.form["scope"]))
 	}
+	account, err := f.h.Accounts.Account(ctx, check.Family.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:
+		return token.Issued{}, refreshInvalid.Because(err).About(audit.User(check.Family.UserID), audit.Reason("account_disabled"))
+	case err != nil:
+		return token.Issued{}, err
+	}
 	g := baseGrant(f.settings, f.client, scopes)
-	if slices.Contains(scopes, scopeOpenID) {
-		g.IDToken = true
-		if g.Claims, err = f.h.userClaims(ctx, check.Family.UserID, scopes); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return token.Issued{}, err
-		}
+	if g.IDToken = slices.Contains(scopes, scopeOpenID); g.IDToken {
+		g.Claims = claimsOf(account, scopes)
 	}
 	rotate := f.client.Web == nil || f.client.Public() || f.client.Web.Rotates()
 	issued, err := f.h.Tokens.Rotate(ctx, check, g, rotate)

@@ -311,6 +311,22 @@ func TestRefreshFailures(t *testing.T) {
 	}
 }
 
+func TestRefreshOfADisabledAccount(t *testing.T) {
+	k := newKit(t)
+	p := newPhone(t, k, nil, nil)
+	put := func(disabled bool) {
+		t.Helper()
+		if err := k.Store.PutAccount(t.Context(), store.Account{ID: "ann", Username: "ann", Disabled: disabled}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(true)
+	bad(t, p.refresh(t, p.first.RefreshToken), 400, invalidRefresh)
+	k.want(t, audit.TokenRequestInvalidRefreshToken)
+	put(false)
+	p.good(t, p.first.RefreshToken)
+}
+
 func TestRefreshOnlyProfile(t *testing.T) {
 	k := newKit(t)
 	p := newPhone(t, k, nil, nil)

@@ -54,6 +54,11 @@ func newKit(t testing.TB) *kit {
 	if k.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"ann", "bob"} {
+		if err := env.Store.PutAccount(t.Context(), store.Account{ID: name, Username: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	k.document = k.settings(t)
 	env.Settings.Set(k.document)
 	ring := &keys.Ring{Store: env.Store, Keys: env.Keys, Algorithm: keys.ES256, Now: env.Now, NewID: env.NewID}

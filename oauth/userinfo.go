@@ -54,16 +54,14 @@ func (h *Handler) userinfo(c echo.Context) error {
 	if t.UserID == "" || !slices.Contains(t.Scopes, scopeOpenID) {
 		return userinfoScope.About(about...)
 	}
-	claims, err := h.userClaims(ctx, t.UserID, t.Scopes)
-	if errors.Is(err, store.ErrNotFound) {
-		return userinfoEnded.Because(err).About(about...).About(audit.Reason("no_user"))
-	}
-	if err != nil {
+	account, err := h.Accounts.Account(ctx, t.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:
+		return userinfoEnded.Because(err).About(about...).About(audit.Reason("account_disabled"))
+	case err != nil:
 		return err
 	}
-	if claims == nil {
-		claims = map[string]any{}
-	}
+	claims := claimsOf(account, t.Scopes)
 	claims["sub"] = t.UserID
 	return web.JSON(c, http.StatusOK, claims)
 }
