@@ -153,7 +153,7 @@ func TestPriorSecretDiesWithTheFirstUseOfTheNew(t *testing.T) {
 	k := newKit(t)
 	prior := secret.NewToken()
 	app, appSecret := k.installation(t, func(i *store.Installation) {
-		i.PriorSecretDigest = k.Keys.MAC(secret.ForClientSecret, prior)
+		i.PriorSecretDigest, i.UpgradedAt = k.Keys.MAC(secret.ForClientSecret, prior), k.Now()
 	})
 	ask := func(s string) int {
 		t.Helper()

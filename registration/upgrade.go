@@ -136,7 +136,7 @@ type upgradeProof struct {
 func (h *Handler) provenUpgrade(i store.Installation, app appgate.App, challenge, response string) (upgradeProof, error) {
 	signatures := appgate.SignatureKeys(app.Release.Signatures)
 	sealed := [][]byte{i.UpgradeKey}
-	if h.priorOpen(i) {
+	if i.PriorSecretOpen(h.Now()) {
 		sealed = append(sealed, i.PriorUpgradeKey)
 	}
 	for n, s := range sealed {

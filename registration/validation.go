@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -40,9 +39,6 @@ var (
 const (
 	statusValid   = "VALID"
 	statusUpgrade = "UPGRADE_REQUIRED"
-
-	// priorSecretLife is how long after an upgrade whose answer may have been lost the old secret opens another one.
-	priorSecretLife = 24 * time.Hour
 )
 
 // validationRequest carries the credentials of an installation with a key; one with a secret sends an empty object.
@@ -153,13 +149,8 @@ func (h *Handler) upgradeNeeded(who caller) bool {
 	if who.Version != who.app.Version {
 		return appgate.NeedsProof(who.app.Settings, who.app.Release, who.APIVersion)
 	}
-	return h.priorOpen(who.Installation) && !who.app.Settings.DevelopmentMode &&
+	return who.PriorSecretOpen(h.Now()) && !who.app.Settings.DevelopmentMode &&
 		!h.Keys.Equal(secret.ForClientSecret, who.SecretDigest, who.credentials.BasicSecret)
-}
-
-// priorOpen tells whether the secret from before the last upgrade is still good for another upgrade.
-func (h *Handler) priorOpen(i store.Installation) bool {
-	return len(i.PriorUpgradeKey) > 0 && h.Now().Before(i.UpgradedAt.Add(priorSecretLife))
 }
 
 // demandUpgrade hands out the challenge of an upgrade. It grants nothing: the upgrade itself needs the old credential.

@@ -41,6 +41,16 @@ type Installation struct {
 	LastSeen  time.Time
 }
 
+// PriorSecretLife is how long the secret from before an upgrade is good at most: the answer with the new one may have
+// been lost.
+const PriorSecretLife = 24 * time.Hour
+
+// PriorSecretOpen tells whether the secret from before the last upgrade is still good. The first use of the new secret
+// ends it earlier, by forgetting it.
+func (i Installation) PriorSecretOpen(now time.Time) bool {
+	return len(i.PriorSecretDigest) > 0 && now.Before(i.UpgradedAt.Add(PriorSecretLife))
+}
+
 // Profile is one user inside one installation.
 type Profile struct {
 	ClientID    string

@@ -215,7 +215,7 @@ func (s *Service) proveInstallation(ctx context.Context, i *store.Installation, 
 		return WrongMethod, nil
 	}
 	now := len(i.SecretDigest) > 0 && s.Keys.Equal(secret.ForClientSecret, i.SecretDigest, given)
-	prior := len(i.PriorSecretDigest) > 0 && s.Keys.Equal(secret.ForClientSecret, i.PriorSecretDigest, given)
+	prior := i.PriorSecretOpen(s.Now()) && s.Keys.Equal(secret.ForClientSecret, i.PriorSecretDigest, given)
 	if now && len(i.PriorSecretDigest) > 0 {
 		if err := s.Installations.SettleSecret(ctx, i.ClientID, i.SecretDigest); err != nil {
 			return "", fmt.Errorf("authenticate client: %w", err)
