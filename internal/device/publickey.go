@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 
 	"tokenserver/store"
 )
@@ -130,7 +131,7 @@ func (k PublicKey) VerifyData(data, signature []byte) bool {
 
 // SignedData is what a device signs for transaction signing: "ts-transaction-v1" 0x00 transaction id 0x00 signing data.
 func SignedData(transactionID, signingData string) []byte {
-	return bytes.Join([][]byte{[]byte("ts-transaction-v1"), []byte(transactionID), []byte(signingData)}, []byte{0})
+	return bytes.Join([][]byte{[]byte("ts-transaction-v1"), []byte(strings.ToLower(transactionID)), []byte(signingData)}, []byte{0})
 }
 
 // KeysHash is what the first enrollment step signs: base64url SHA-256 of both thumbprints joined by a dot.
