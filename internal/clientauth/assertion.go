@@ -116,7 +116,7 @@ func (s *Service) checkDeviceAssertion(ctx context.Context, i *store.Installatio
 
 // check verifies signature and claims and claims the jti. Keys inside the assertion (jwk, jku, x5u, x5c) are never used.
 func (s *Service) check(ctx context.Context, clientID, assertion string, methods []string, key jwt.Keyfunc, leeway time.Duration) (Reason, error) {
-	if len(assertion) > longestAssertion {
+	if len(assertion) > longestAssertion || strings.ContainsAny(assertion, "\r\n") { // the decoder would skip line ends
 		return AssertionInvalid, nil
 	}
 	var claims assertionClaims
