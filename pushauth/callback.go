@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +65,14 @@ type Callbacks struct {
 	Strict     *http.Client // for all others, which a portal has sent
 	Audit      *audit.Recorder
 	Now        func() time.Time
+}
+
+// NewCallbackClients returns the two clients of Callbacks. roots are the certificate authorities of portals, nil = those
+// of the system.
+func NewCallbackClients(roots *x509.CertPool) (configured, strict *http.Client) {
+	everywhere := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+	configured = outbound.New(outbound.Config{Timeout: callbackTimeout, RootCAs: roots, AllowPrivate: everywhere})
+	return configured, outbound.New(outbound.Config{Timeout: callbackTimeout, RootCAs: roots})
 }
 
 // settingsSource gives the settings as they are now.

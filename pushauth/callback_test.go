@@ -78,6 +78,7 @@ func TestCallbackIsRepeatedUnderItsID(t *testing.T) {
 }
 
 func TestCallbackIsGivenUp(t *testing.T) {
+	vendors := startVendors(t)
 	for _, tc := range []struct {
 		name   string
 		status int // of the portal
@@ -91,7 +92,7 @@ func TestCallbackIsGivenUp(t *testing.T) {
 		{"cut off", 0, 10, `"tries":10,"reason":"unreachable"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newPortalBench(t)
+			b := newPortalBenchWith(t, vendors)
 			b.receiver.FailNext(100, tc.status)
 			tx := b.ended(t, b.receiver.CallbackURL())
 			for range tc.tries {

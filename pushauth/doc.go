@@ -1,8 +1,10 @@
 // Package pushauth serves authentication transactions: a portal asks "is it really you?", the phone of the user answers.
 //
-// Portal (server to server, below /oauth/api/v4/authenticate):
+// Portal (server to server, below /oauth/api/v{2,3,4}/authenticate):
 //
-//	GET  user/{user_id}/device/{device_id}/enabled   types usable for a user on one device
+//	GET  user/{user_id}/device/{device_id}/enabled   types usable for a user on one device (v4)
+//	GET  user/{user_id}/application/{app_id}/enabled types usable for a user on one application (v3)
+//	GET  user/{user_id}/enabled/{type}               whether one type is usable for a user (v2)
 //	GET  user/{user_id}/enabled                      types usable for a user, with the devices
 //	POST user                                        start a transaction
 //	POST user/{user_id}/push/resend                  send the push again

@@ -15,7 +15,7 @@ import (
 	"firebase.google.com/go/v4/messaging"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
-	"google.golang.org/api/option"
+	googleapi "google.golang.org/api/option"
 
 	"tokenserver/internal/outbound"
 	"tokenserver/internal/settings"
@@ -44,9 +44,9 @@ func newFCM(ctx context.Context, config PusherConfig, c *settings.PushConfigurat
 	guarded := outbound.New(outbound.Config{Timeout: pushBudget, AllowPrivate: config.AllowPrivate})
 	// The gateway outlives the request that needed it first; each send brings a context of its own.
 	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, guarded)
-	options := []option.ClientOption{option.WithHTTPClient(account.Client(lasting))}
+	options := []googleapi.ClientOption{googleapi.WithHTTPClient(account.Client(lasting))}
 	if config.FCMEndpoint != "" {
-		options = append(options, option.WithEndpoint(config.FCMEndpoint))
+		options = append(options, googleapi.WithEndpoint(config.FCMEndpoint))
 	}
 	app, err := firebase.NewApp(lasting, &firebase.Config{ProjectID: project.ID}, options...)
 	if err != nil {

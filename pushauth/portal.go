@@ -2,6 +2,7 @@ package pushauth
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
@@ -16,7 +17,8 @@ import (
 	"tokenserver/store"
 )
 
-// Portal serves the portal API, version 4. The group that it gets routes on lets only API clients in that may call it.
+// Portal serves the portal API in its versions 2, 3 and 4. The group that it gets routes on lets only API clients in that
+// may call it.
 // Every field is required.
 type Portal struct {
 	Settings     settingsSource
@@ -85,12 +87,52 @@ type outcomes interface {
 
 // Routes registers the endpoints below the group, which is /oauth.
 func (p *Portal) Routes(g *echo.Group) {
-	v4 := g.Group("/api/v4/authenticate", noCache)
-	v4.POST("/user", p.initialize)
-	v4.POST("/user/:user_id/push/resend", p.resend)
-	v4.GET("/user/:user_id/enabled", p.options)
-	v4.GET("/user/:user_id/device/:device_id/enabled", p.enabled)
-	v4.GET("/transaction/:transaction_id", p.result)
+	for _, v := range []version{v2, v3, v4} {
+		api := g.Group(fmt.Sprintf("/api/v%d/authenticate", v), noCache)
+		at := func(handle func(echo.Context, version) error) echo.HandlerFunc {
+			return func(c echo.Context) error { return handle(c, v) }
+		}
+		api.POST("/user", at(p.initialize))
+		api.POST("/user/:user_id/push/resend", at(p.resend))
+		api.GET("/transaction/:transaction_id", at(p.result))
+		api.GET("/user/:user_id/enabled", at(p.options))
+		switch v {
+		case v2:
+			api.GET("/user/:user_id/enabled/:type", at(p.enabledType))
+		case v3:
+			api.GET("/user/:user_id/application/:app_id/enabled", at(p.enabled))
+		case v4:
+			api.GET("/user/:user_id/device/:device_id/enabled", at(p.enabled))
+		}
+	}
+}
+
+// version is a version of the portal API. They differ in how the target of a push is chosen.
+type version int
+
+// The versions.
+const (
+	v2 version = 2 // by the user alone
+	v3 version = 3 // by application
+	v4 version = 4 // by device
+)
+
+// versionClosed is the failure of the versions that cannot tell several devices of a user apart, while users may have
+// several.
+var versionClosed = outcome.Failure{
+	Code: outcome.NotFound, Number: numberVersion, Audit: audit.APIVersionNotAllowed,
+	Text: "Server configuration demands API version 4 or above",
+}
+
+// admit refuses an endpoint while mobile authentication is off as a whole, or while the version is closed.
+func (v version) admit(s *settings.Snapshot, off outcome.Failure) error {
+	switch {
+	case !s.MobileAuthenticationOn():
+		return off
+	case v < v4 && s.Document.MobileAuthentication.Mode() == settings.MultipleDevices:
+		return versionClosed.About(audit.Count("api_version", int(v)))
+	}
+	return nil
 }
 
 // The numbers of the portal API ("error_code").
@@ -105,6 +147,7 @@ const (
 	numberUserID        = 3005
 	numberResendLimit   = 3006
 	numberType          = 4000
+	numberVersion       = 4001
 )
 
 const disabledText = "Mobile authentication is disabled"
@@ -150,24 +193,4 @@ type device struct {
 	store.Enrollment
 	application *settings.Application
 	version     *settings.AppVersion
-}
-
-// devices returns the devices of a user that a push can go to: an active push token on a version of an app that is not
-// disabled.
-func (p *Portal) devices(ctx context.Context, s *settings.Snapshot, userID string) ([]device, error) {
-	enrollments, err := p.Enrollments.EnrollmentsOfUser(ctx, userID)
-	if err != nil {
-		return nil, err
-	}
-	var list []device
-	for _, e := range enrollments {
-		d, usable, err := p.device(ctx, s, e)
-		if err != nil {
-			return nil, err
-		}
-		if usable {
-			list = append(list, d)
-		}
-	}
-	return list, nil
 }

@@ -16,6 +16,7 @@ func TestAvailability(t *testing.T) {
 		disabled   = `{"error_code":"1000","description":"Mobile authentication is disabled","error":"not_found","error_description":"Mobile authentication is disabled"}`
 	)
 	off := false
+	vendors := startVendors(t)
 	for _, tc := range []struct {
 		name   string
 		path   string
@@ -70,7 +71,7 @@ func TestAvailability(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newPortalBench(t)
+			b := newPortalBenchWith(t, vendors)
 			if tc.change != nil {
 				b.change(tc.change)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -53,16 +54,14 @@ var (
 const (
 	noPossibilityText = "No authentication possibilities for user, or user not found"
 	providerText      = "Authentication provider failed"
-
-	apiVersion = 4
 )
 
 // initialized is the answer of initialize.
 type initialized struct {
-	TransactionID string            `json:"transaction_id"`
-	Method        string            `json:"auth_method"`  // the family that is used: push
-	TimeToLive    int64             `json:"time_to_live"` // milliseconds
-	Device        initializedDevice `json:"device"`
+	TransactionID string             `json:"transaction_id"`
+	Method        string             `json:"auth_method"`      // the family that is used: push
+	TimeToLive    int64              `json:"time_to_live"`     // milliseconds
+	Device        *initializedDevice `json:"device,omitempty"` // not in version 2
 }
 
 type initializedDevice struct {
@@ -72,17 +71,17 @@ type initializedDevice struct {
 
 // initialize starts a transaction and pushes it to the phone. The transaction stands in Redis before it is pushed, so
 // that the phone may be faster than the push service.
-func (p *Portal) initialize(c echo.Context) error {
+func (p *Portal) initialize(c echo.Context, v version) error {
 	ctx := context.WithoutCancel(c.Request().Context()) // who hangs up leaves nothing half started
 	s := p.Settings.Current()
-	if !s.MobileAuthenticationOn() {
-		return initDisabled
+	if err := v.admit(s, initDisabled); err != nil {
+		return err
 	}
 	form, err := web.BindForm(c)
 	if err != nil {
 		return initInvalid.Because(err)
 	}
-	request, err := p.readInit(ctx, s, form)
+	request, err := p.readInit(ctx, s, form, v)
 	if err != nil {
 		return err
 	}
@@ -91,15 +90,16 @@ func (p *Portal) initialize(c echo.Context) error {
 		return err
 	}
 	t := p.transaction(ctx, s, request, d)
-	audit.Know(ctx, audit.Transaction(t.ID), audit.Profile(d.ProfileID),
+	audit.Know(ctx, audit.Transaction(t.ID), audit.Client(d.ClientID), audit.Profile(d.ProfileID),
 		audit.App(d.application.ID, d.Platform, d.version.Version))
 	if err := p.start(ctx, s, t, d); err != nil {
 		return err
 	}
-	return web.JSON(c, http.StatusOK, initialized{
-		TransactionID: t.ID, Method: "push", TimeToLive: t.ExpiresAt.Sub(t.CreatedAt).Milliseconds(),
-		Device: initializedDevice{Name: d.DeviceName, Platform: d.Platform},
-	})
+	answer := initialized{TransactionID: t.ID, Method: "push", TimeToLive: t.ExpiresAt.Sub(t.CreatedAt).Milliseconds()}
+	if v > v2 {
+		answer.Device = &initializedDevice{Name: d.DeviceName, Platform: d.Platform}
+	}
+	return web.JSON(c, http.StatusOK, answer)
 }
 
 // target returns the device that the transaction is for: checks 11 to 13 of the order.
@@ -111,27 +111,49 @@ func (p *Portal) target(ctx context.Context, s *settings.Snapshot, r initRequest
 	if err != nil {
 		return device{}, err
 	}
+	var found []device
+	failure := initNoDevice
 	for _, e := range enrollments {
-		if e.ClientID != r.deviceID {
+		if !r.aimsAt(e) {
 			continue
 		}
 		d, usable, err := p.device(ctx, s, e)
 		if err != nil {
 			return device{}, err
 		}
-		if !usable {
-			return device{}, initNoDevice.About(audit.Detail("push", string(e.PushState)))
+		if usable {
+			found = append(found, d)
+		} else {
+			failure = initNoDevice.About(audit.Detail("push", string(e.PushState)))
 		}
-		available, err := p.available(ctx, r.kind, d)
-		if err != nil {
-			return device{}, err
-		}
-		if !available {
-			return device{}, initNotAvailable
-		}
-		return d, nil
 	}
-	return device{}, initNoDevice
+	if len(found) == 0 {
+		return device{}, failure
+	}
+	d := found[len(found)-1] // the newest, should the mode have allowed several before
+	if slices.ContainsFunc(found, func(other device) bool { return other.Application != d.Application }) {
+		return device{}, initInvalid.About(audit.Reason("multiple_enrollments"))
+	}
+	available, err := p.available(ctx, r.kind, d)
+	if err != nil {
+		return device{}, err
+	}
+	if !available {
+		return device{}, initNotAvailable
+	}
+	return d, nil
+}
+
+// aimsAt tells whether the request can mean an enrollment of its user.
+func (r initRequest) aimsAt(e store.Enrollment) bool {
+	switch r.version {
+	case v2:
+		return true
+	case v3:
+		return e.Application == r.appID
+	default:
+		return e.ClientID == r.deviceID
+	}
 }
 
 // transaction builds the record of a new transaction.
@@ -140,7 +162,7 @@ func (p *Portal) transaction(ctx context.Context, s *settings.Snapshot, r initRe
 	t := store.Transaction{
 		ID: p.NewID(), State: store.Created, Version: 1, Type: r.kind.Name, Method: store.Method(r.kind.Method),
 		UserID: d.UserID, ProfileID: d.ProfileID, ClientID: d.ClientID, Application: d.application.ID,
-		Platform: d.Platform, EnrollmentID: d.ID, APIClient: apiClient(ctx), APIVersion: apiVersion, AnswerVersion: 1,
+		Platform: d.Platform, EnrollmentID: d.ID, APIClient: apiClient(ctx), APIVersion: int(r.version), AnswerVersion: 1,
 		CallbackURI: r.callbackURI, Message: r.message, Language: r.language, MaxResends: r.kind.MaxResends,
 		CreatedAt: now, ExpiresAt: now.Add(time.Duration(r.kind.ExpiresIn) * time.Second),
 	}

@@ -26,6 +26,7 @@ func TestInitialize(t *testing.T) {
 		provider = "Authentication provider failed"
 	)
 	long := func(n int) string { return strings.Repeat("é", n) }
+	vendors := startVendors(t)
 	for _, tc := range []struct {
 		name   string
 		form   []string // pairs, see loginForm
@@ -229,7 +230,7 @@ func TestInitialize(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newPortalBench(t)
+			b := newPortalBenchWith(t, vendors)
 			if tc.change != nil {
 				b.change(tc.change)
 			}

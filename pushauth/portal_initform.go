@@ -20,9 +20,11 @@ const (
 
 // initRequest is the form of initialize after its checks.
 type initRequest struct {
+	version       version
 	kind          *settings.AuthenticationType
 	userID        string
-	deviceID      string
+	appID         string // version 3
+	deviceID      string // version 4
 	callbackURI   string
 	message       string
 	secureMessage string
@@ -31,17 +33,24 @@ type initRequest struct {
 }
 
 // readInit checks the form in the documented order: type, user, device, callback, message, lengths. Unknown parameters
-// are ignored. What the caller is known to mean is added to the events on the way.
-func (p *Portal) readInit(ctx context.Context, s *settings.Snapshot, form web.Form) (initRequest, error) {
+// are ignored, those of other versions among them. What the caller is known to mean is added to the events on the way.
+func (p *Portal) readInit(ctx context.Context, s *settings.Snapshot, form web.Form, v version) (initRequest, error) {
 	missing := func(name string) error {
 		return initInvalid.About(audit.Reason("missing"), audit.Detail("parameter", name))
 	}
 	r := initRequest{
-		userID: form["user_id"], deviceID: form["device_id"], callbackURI: form["callback_uri"],
+		version: v, userID: form["user_id"], callbackURI: form["callback_uri"],
 		message: form["message"], secureMessage: form["secure_message"], signingData: form["signing_data"],
-		language: form["language_code"],
 	}
-	audit.Know(ctx, audit.Client(apiClient(ctx)), audit.Detail("type", form["type"]), audit.Count("api_version", apiVersion))
+	target := ""
+	switch v {
+	case v2:
+	case v3:
+		r.appID, r.language, target = form["app_id"], form["language_code"], "app_id"
+	case v4:
+		r.deviceID, r.language, target = form["device_id"], form["language_code"], "device_id"
+	}
+	audit.Know(ctx, audit.Client(apiClient(ctx)), audit.Detail("type", form["type"]), audit.Count("api_version", int(v)))
 	if form["type"] == "" {
 		return r, missing("type")
 	}
@@ -56,10 +65,12 @@ func (p *Portal) readInit(ctx context.Context, s *settings.Snapshot, form web.Fo
 		return r, initInvalid.About(audit.Reason("too_long"))
 	}
 	audit.Know(ctx, audit.User(r.userID))
-	if r.deviceID == "" {
-		return r, missing("device_id")
+	if target != "" && form[target] == "" {
+		return r, missing(target)
 	}
-	audit.Know(ctx, audit.Client(r.deviceID))
+	if v == v4 {
+		audit.Know(ctx, audit.Client(r.deviceID))
+	}
 	if reason := p.refuseCallback(s, r.callbackURI); reason != "" {
 		return r, initInvalid.About(audit.Reason(reason), audit.Detail("parameter", "callback_uri"))
 	}

@@ -45,12 +45,12 @@ var (
 )
 
 // resend sends the push of a transaction that was not fetched yet once more. Id, expiry and message stay as they are.
-func (p *Portal) resend(c echo.Context) error {
+func (p *Portal) resend(c echo.Context, v version) error {
 	ctx := context.WithoutCancel(c.Request().Context()) // who hangs up leaves nothing half done
 	audit.Know(ctx, audit.Client(apiClient(ctx)))
 	s := p.Settings.Current()
-	if !s.MobileAuthenticationOn() {
-		return resendDisabled
+	if err := v.admit(s, resendDisabled); err != nil {
+		return err
 	}
 	form, err := web.BindForm(c)
 	if err != nil {

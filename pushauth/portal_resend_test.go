@@ -24,6 +24,7 @@ func TestResend(t *testing.T) {
 	)
 	off := false
 	unknown := "0f7e6d5c-4b3a-4291-8807-f6e5d4c3b2a1"
+	vendors := startVendors(t)
 	for _, tc := range []struct {
 		name    string
 		do      func(*testing.T, *portalBench, store.Transaction)
@@ -102,7 +103,7 @@ func TestResend(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newPortalBench(t)
+			b := newPortalBenchWith(t, vendors)
 			tx := b.begin(t)
 			if tc.do != nil {
 				tc.do(t, b, tx)

@@ -33,7 +33,8 @@ type resultBody struct {
 	Method          string `json:"authentication_method,omitempty"` // actually used
 	PINAttempts     int    `json:"used_authentication_attempts,omitempty"`
 	*Signed
-	Reason *resultReason `json:"not_authenticated_reason,omitempty"` // no further try is possible
+	PublicKey string        `json:"public_key,omitempty"`               // version 2: UserPublicKey under its former name
+	Reason    *resultReason `json:"not_authenticated_reason,omitempty"` // no further try is possible
 }
 
 type resultReason struct {
@@ -42,11 +43,11 @@ type resultReason struct {
 }
 
 // result tells how a transaction stands. Reading does not consume it.
-func (p *Portal) result(c echo.Context) error {
+func (p *Portal) result(c echo.Context, v version) error {
 	ctx := c.Request().Context()
 	audit.Know(ctx, audit.Client(apiClient(ctx)))
-	if !p.Settings.Current().MobileAuthenticationOn() {
-		return resultDisabled
+	if err := v.admit(p.Settings.Current(), resultDisabled); err != nil {
+		return err
 	}
 	id := parameter(c, "transaction_id")
 	if uuid.Validate(id) != nil {
@@ -59,6 +60,9 @@ func (p *Portal) result(c echo.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if v == v2 && body.Signed != nil {
+		body.PublicKey = body.UserPublicKey
 	}
 	p.Audit.Record(ctx, audit.PushAuthTransactionRetrieved, audit.User(body.UserID),
 		audit.Flag("is_authenticated", body.IsAuthenticated))

@@ -36,6 +36,7 @@ func TestResult(t *testing.T) {
 	)
 	off := false
 	signed := &pushauth.Signed{Signature: "MEUC", SignedData: "dHM=", UserPublicKey: "-----BEGIN", Verified: true}
+	vendors := startVendors(t)
 	for _, tc := range []struct {
 		name   string
 		do     func(*testing.T, *portalBench, store.Transaction)
@@ -126,7 +127,7 @@ func TestResult(t *testing.T) {
 		}, status: 404, want: failureBody("1000", "Mobile authentication is disabled", "not_found"), audit: audit.PushAuthTransactionNotRetrieved, detail: `"reason":"disabled"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newPortalBench(t)
+			b := newPortalBenchWith(t, vendors)
 			tx := b.begin(t, "type", "pay_pin")
 			if tc.do != nil {
 				tc.do(t, b, tx)

@@ -43,10 +43,9 @@ const (
 // portalBench is a portal API over real stores, with the push services and the portal's own server as stand-ins.
 type portalBench struct {
 	*audittest.Env
-	http     http.Handler
-	doc      settings.Document
-	apns     *standin.APNs
-	fcm      *standin.FCM
+	http http.Handler
+	doc  settings.Document
+	*vendors
 	receiver *standin.Portal
 	live     liveTokens
 	portal   *pushauth.Portal
@@ -56,11 +55,53 @@ type portalBench struct {
 // liveTokens says which profiles have a refresh token of the kind DEFAULT, by "client/profile".
 type liveTokens map[string]bool
 
+// vendors are the stand-ins of the push services with a key at each. Making a key takes longer than a test's row, so
+// the rows of one test share them; what they know about devices is renewed for each bench.
+type vendors struct {
+	apns        *standin.APNs
+	fcm         *standin.FCM
+	p8, account []byte
+}
+
+func startVendors(t *testing.T) *vendors {
+	t.Helper()
+	v := &vendors{}
+	var err error
+	if v.apns, err = standin.StartAPNs(time.Now); err != nil { // the library signs with the time of the system
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = v.apns.Close() })
+	if v.fcm, err = standin.StartFCM(time.Now); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = v.fcm.Close() })
+	if v.p8, err = v.apns.NewKey("TEAM123456", "KEY1234567"); err != nil {
+		t.Fatal(err)
+	}
+	if v.account, err = v.fcm.NewServiceAccount(project); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 func newPortalBench(t *testing.T) *portalBench {
 	t.Helper()
-	b := &portalBench{Env: audittest.New(t), live: liveTokens{pixel + "/QW4RTY": true}}
-	b.startStandins(t)
-	b.doc = b.document(t)
+	return newPortalBenchWith(t, startVendors(t))
+}
+
+func newPortalBenchWith(t *testing.T, v *vendors) *portalBench {
+	t.Helper()
+	b := &portalBench{Env: audittest.New(t), vendors: v, live: liveTokens{pixel + "/QW4RTY": true}}
+	b.apns.AddDevice(iphoneToken, topic)
+	b.fcm.AddDevice(pixelToken, project)
+	b.apns.FailNext(0, 0, "")
+	b.fcm.FailNext(0, 0, "")
+	var err error
+	if b.receiver, err = standin.StartPortal(b.Now); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.receiver.Close() })
+	b.doc = b.document()
 	b.Settings.Set(b.doc)
 	b.enroll(t, pixel, "android", "1.0", "u-1", "QW4RTY", pixelEnrollment, pixelToken, "Kim's Pixel")
 	b.enroll(t, iphone, "ios", "2.0", "u-1", "IPHONE", iphoneEnrollment, iphoneToken, "Kim's iPhone")
@@ -80,10 +121,8 @@ func newPortalBench(t *testing.T) *portalBench {
 		}, b.Keys, b.Log, b.Now),
 		Limits: pushauth.DefaultLimits(), Audit: b.Recorder, Keys: b.Keys, Log: b.Log, Now: b.Now, NewID: b.NewID,
 	}
-	calls := &pushauth.Callbacks{
-		Settings: b.Settings, Configured: outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()}),
-		Strict: outbound.New(outbound.Config{}), Audit: b.Recorder, Now: b.Now,
-	}
+	calls := &pushauth.Callbacks{Settings: b.Settings, Audit: b.Recorder, Now: b.Now}
+	calls.Configured, calls.Strict = pushauth.NewCallbackClients(nil)
 	runner = jobs.New(jobs.Config{
 		Queue: b.Store, Kinds: []jobs.Kind{calls.Kind()}, Log: b.Log, Now: b.Now, Instance: "test", Poll: time.Hour,
 	})
@@ -95,39 +134,11 @@ func newPortalBench(t *testing.T) *portalBench {
 	return b
 }
 
-func (b *portalBench) startStandins(t *testing.T) {
-	t.Helper()
-	var err error
-	if b.apns, err = standin.StartAPNs(time.Now); err != nil { // the library signs with the time of the system
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.apns.Close() })
-	if b.fcm, err = standin.StartFCM(time.Now); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.fcm.Close() })
-	if b.receiver, err = standin.StartPortal(b.Now); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.receiver.Close() })
-	b.apns.AddDevice(iphoneToken, topic)
-	b.fcm.AddDevice(pixelToken, project)
-}
-
-func (b *portalBench) document(t *testing.T) settings.Document {
-	t.Helper()
-	p8, err := b.apns.NewKey("TEAM123456", "KEY1234567")
-	if err != nil {
-		t.Fatal(err)
-	}
-	account, err := b.fcm.NewServiceAccount(project)
-	if err != nil {
-		t.Fatal(err)
-	}
+func (b *portalBench) document() settings.Document {
 	return settings.Document{
 		PushConfigurations: []settings.PushConfiguration{
-			{ID: "apple", Platform: "ios", TeamID: "TEAM123456", KeyID: "KEY1234567", SigningKey: settings.NewSecret(string(p8))},
-			{ID: "google", Platform: "android", ServiceAccount: settings.NewSecret(string(account))},
+			{ID: "apple", Platform: "ios", TeamID: "TEAM123456", KeyID: "KEY1234567", SigningKey: settings.NewSecret(string(b.p8))},
+			{ID: "google", Platform: "android", ServiceAccount: settings.NewSecret(string(b.account))},
 		},
 		Applications: []settings.Application{{
 			ID: "harbour", Name: "Harbour Bank",
@@ -200,13 +211,18 @@ func (b *portalBench) letIn(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// call sends a request of the API client "portal".
+// call sends a request of the API client "portal" in version 4.
 func (b *portalBench) call(t *testing.T, r audittest.Request) audittest.Answer {
+	t.Helper()
+	return b.callVersion(t, "v4", r)
+}
+
+func (b *portalBench) callVersion(t *testing.T, version string, r audittest.Request) audittest.Answer {
 	t.Helper()
 	if r.Basic == nil {
 		r.Basic = []string{"portal", "x"}
 	}
-	r.Path = "/oauth/api/v4/authenticate/" + r.Path
+	r.Path = "/oauth/api/" + version + "/authenticate/" + r.Path
 	return audittest.Do(t, b.http, r)
 }
 
