@@ -36,6 +36,7 @@ type Suite struct {
 	hash   func() hash.Hash
 	digits int  // 0 = the whole HMAC in hexadecimal
 	kind   byte // of the question: A, N or H
+	most   int  // characters of the question
 	step   time.Duration
 }
 
@@ -58,6 +59,9 @@ func Parse(text string) (Suite, error) {
 	}
 	var err error
 	if s.digits, err = strconv.Atoi(part[2]); err != nil {
+		return Suite{}, ErrSuite
+	}
+	if s.most, err = strconv.Atoi(part[4]); err != nil {
 		return Suite{}, ErrSuite
 	}
 	if part[5] != "" {
@@ -112,6 +116,9 @@ func (s Suite) Response(key []byte, question string, step int64) (string, error)
 // question pads a question on the right to the size of its field (RFC 6287 §5.1).
 func (s Suite) question(text string) ([questionSize]byte, error) {
 	var field [questionSize]byte
+	if len(text) > s.most {
+		return field, ErrQuestion
+	}
 	digits := text
 	switch s.kind {
 	case 'N':
@@ -125,9 +132,6 @@ func (s Suite) question(text string) ([questionSize]byte, error) {
 	}
 	if len(digits)%2 == 1 {
 		digits += "0"
-	}
-	if len(digits) > 2*questionSize {
-		return field, ErrQuestion
 	}
 	if _, err := hex.Decode(field[:], []byte(digits)); err != nil {
 		return field, ErrQuestion

@@ -64,7 +64,7 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("suite %q: %v, want ErrSuite", text, err)
 		}
 	}
-	for question, kind := range map[string]string{"12x": "N", "-1": "N", "zz": "H", strings.Repeat("0", 257): "H", strings.Repeat("a", 129): "A"} {
+	for question, kind := range map[string]string{"12x": "N", "-1": "N", "zz": "H", strings.Repeat("0", 9): "H", strings.Repeat("a", 9): "A"} {
 		if _, err := suite(t, "OCRA-1:HOTP-SHA1-6:Q"+kind+"08").Response([]byte("k"), question, 0); !errors.Is(err, ocra.ErrQuestion) {
 			t.Errorf("question %q: %v, want ErrQuestion", question, err)
 		}
