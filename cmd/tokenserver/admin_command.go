@@ -66,7 +66,7 @@ out are made and printed once.`,
 			changes, err = service.Apply(cmd.Context(), d, operator(by))
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s cannot be applied:\n%w", args[0], err)
 		}
 		if asJSON {
 			encoder := json.NewEncoder(p.out)
@@ -107,7 +107,7 @@ func (p *program) applySettingsFile(ctx context.Context, service *settings.Servi
 	}
 	changes, err := service.Apply(ctx, d, "settings_file")
 	if err != nil {
-		return fmt.Errorf("settings_file: %w", err)
+		return fmt.Errorf("%s cannot be applied:\n%w", p.config.SettingsFile, err)
 	}
 	if len(changes.Generated) == 0 {
 		return nil

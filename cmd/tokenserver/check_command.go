@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tokenserver/internal/settings"
 	"tokenserver/store/redisstore"
 )
 
@@ -72,6 +73,11 @@ func (p *program) checkSQL(ctx context.Context) error {
 	if err := service.Load(ctx); err != nil {
 		return err
 	}
+	return fits(service)
+}
+
+// fits tells whether the stored settings are allowed under the configuration.
+func fits(service *settings.Service) error {
 	if err := service.Rules.Validate(service.Current().Document); err != nil {
 		return fmt.Errorf("the stored settings do not fit the configuration:\n%w", err)
 	}

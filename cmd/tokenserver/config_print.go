@@ -60,6 +60,8 @@ Durations have a unit: ` + "`30s`, `5m`, `1h`" + `. Secrets come from the enviro
 have no flag and do not belong into the YAML file.
 `
 
+//go:generate sh -c "go run . config --docs > ../../docs/configuration.md.new && mv ../../docs/configuration.md.new ../../docs/configuration.md"
+
 // printDocs writes the page docs/configuration.md.
 func printDocs(w io.Writer) error {
 	defaults := Defaults()

@@ -93,18 +93,14 @@ func (s *server) loadSettings(ctx context.Context) error {
 	if err := s.settings.Load(ctx); err != nil {
 		return fmt.Errorf("load the settings: %w", err)
 	}
-	if s.config.SettingsFile == "" {
+	ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{Instance: s.instance}))
+	if err := s.applySettingsFile(ctx, s.settings); err != nil {
+		return err
+	}
+	if s.config.Environment != Production {
 		return nil
 	}
-	document, err := s.readSettings(s.config.SettingsFile)
-	if err != nil {
-		return fmt.Errorf("settings_file: %w", err)
-	}
-	ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{Instance: s.instance}))
-	if _, err := s.settings.Apply(ctx, document, "settings_file"); err != nil {
-		return fmt.Errorf("%s: %w", s.config.SettingsFile, err)
-	}
-	return nil
+	return fits(s.settings) // they may have been stored while the server was not in production
 }
 
 func ignoreClosed(err error) error {
