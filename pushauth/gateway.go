@@ -51,6 +51,20 @@ type delivery struct {
 	Reason   string // the provider's word, or ours: unreachable, timeout, not_configured
 }
 
+// class sums a delivery up in one of a few words, for metrics.
+func (d delivery) class() string {
+	switch {
+	case d.Accepted:
+		return "accepted"
+	case d.Stale:
+		return "stale"
+	case d.Status == 0:
+		return d.Reason
+	default:
+		return "refused"
+	}
+}
+
 // The reasons of ours.
 const (
 	notConfigured = "not_configured"
@@ -126,14 +140,12 @@ func (p *Pusher) Send(ctx context.Context, s *settings.Snapshot, t store.Transac
 	start := p.now()
 	d := g.send(ctx, n)
 	d.Provider = provider(version.Platform)
-	result := "accepted"
 	if !d.Accepted {
-		result = "failed"
 		fingerprint := sha256.Sum256(token)
 		p.log.WarnContext(ctx, "push not accepted", "provider", d.Provider, "status", d.Status, "reason", d.Reason,
 			"push_token", hex.EncodeToString(fingerprint[:4]))
 	}
-	p.config.Observe(d.Provider, result, p.now().Sub(start))
+	p.config.Observe(d.Provider, d.class(), p.now().Sub(start))
 	return d
 }
 

@@ -21,7 +21,8 @@ type Kind struct {
 	Timeout time.Duration // of one try
 
 	// Work tries a job once. The events that it records are stored when the job ends with this try; those of a try that
-	// is followed by another one are not. Errors: Final when no further try makes sense, any other to try again.
+	// is followed by another one are not. A transaction that Work itself makes takes along what was recorded before, so
+	// it records at its end. Errors: Final when no further try makes sense, any other to try again.
 	Work func(ctx context.Context, job store.Job) error
 
 	// Bury records the events of a job that is given up, in the transaction that buries it. err is that of the last try.

@@ -169,7 +169,7 @@ func TestSlowTryIsSettledOnce(t *testing.T) {
 			return nil
 		}
 		b.Clock.Advance(time.Hour)
-		if n, err := b.runner.Drain(t.Context()); n != 1 || err != nil {
+		if n, err := b.runner.Drain(t.Context()); n != 1 || err != nil { //nolint:contextcheck // the other worker has a context of its own
 			t.Errorf("the other worker: %d tries, %v", n, err)
 		}
 		return nil
