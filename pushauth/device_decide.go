@@ -70,7 +70,7 @@ func (d *Device) judge(ctx context.Context, p *presented) (store.TransactionAnsw
 	none := store.TransactionAnswer{}
 	if err := d.lock(ctx, p); err != nil {
 		if errors.Is(err, errRevoked) {
-			return none, d.end(ctx, p, answerRevoked, Ending{State: store.Failed, Reason: store.InvalidRequest, PINAttempts: p.PINAttempts})
+			return none, d.endRevoked(ctx, p)
 		}
 		return none, err
 	}
@@ -135,11 +135,16 @@ func (d *Device) lock(ctx context.Context, p *presented) error {
 // revoked fails a transaction whose enrollment or installation is gone already.
 func (d *Device) revoked(ctx context.Context, p *presented) error {
 	_, err := d.settle(ctx, p, func(ctx context.Context) (store.TransactionAnswer, error) {
-		return store.TransactionAnswer{}, d.end(ctx, p, answerRevoked,
-			Ending{State: store.Failed, Reason: store.InvalidRequest, PINAttempts: p.PINAttempts})
+		return store.TransactionAnswer{}, d.endRevoked(ctx, p)
 	})
-	var f outcome.Failure
-	if errors.As(err, &f) && f.Code == outcome.TransactionConflict { // the removal has decided it
+	return err
+}
+
+// endRevoked ends a transaction whose user cannot answer any more. Usually the removal has done so: then there is
+// nothing to commit but the event.
+func (d *Device) endRevoked(ctx context.Context, p *presented) error {
+	err := d.end(ctx, p, answerRevoked, Ending{State: store.Failed, Reason: store.InvalidRequest, PINAttempts: p.PINAttempts})
+	if errors.Is(err, errTaken) {
 		return answerRevoked
 	}
 	return err

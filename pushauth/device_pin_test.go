@@ -271,45 +271,6 @@ func TestParallelWrongPINsCostOneAttempt(t *testing.T) {
 	b.failures(t, 1)
 }
 
-// A revocation races an answer: either the answer counts and the revocation comes after it, or the transaction fails.
-// Never both.
-func TestRevocationRacesAnswer(t *testing.T) {
-	wins := map[store.State]int{}
-	for range 15 {
-		b := newDeviceBench(t)
-		tx := b.open(t, b.kim)
-		text := b.jws(t, b.kim, tx, b.fetched(t, b.kim, tx), reply{})
-		var group sync.WaitGroup
-		start := make(chan struct{})
-		group.Go(func() {
-			<-start
-			if err := b.Store.InTx(b.Context(t), func(ctx ctx) error {
-				return b.lifecycle.RemoveProfile(ctx, pixel, "QW4RTY", "")
-			}); err != nil {
-				t.Errorf("revoke: %v", err)
-			}
-		})
-		var status int
-		group.Go(func() {
-			<-start
-			status = b.send(t, tx, text).Status
-		})
-		close(start)
-		group.Wait()
-		o, state := b.outcome(t, tx)
-		codes := b.Codes(t)
-		authenticated := len(codes) == 1 && codes[0] == audit.PushAuthAuthenticated
-		if (status == 200) != (o.State == store.Authenticated) || (status == 200) != authenticated || b.callbacks(t) != 1 || state != o.State {
-			t.Fatalf("status %d, outcome %s, Redis %s, codes %v, %d callbacks", status, o.State, state, codes, b.callbacks(t))
-		}
-		if _, err := b.Store.Profile(t.Context(), pixel, "QW4RTY"); !errors.Is(err, store.ErrNotFound) {
-			t.Fatalf("the revocation is lost: %v", err)
-		}
-		wins[o.State]++
-	}
-	t.Log(wins)
-}
-
 func TestRemoveInstallation(t *testing.T) {
 	b := newDeviceBench(t)
 	first, second := b.open(t, b.kim), b.open(t, b.other)

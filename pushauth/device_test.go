@@ -19,10 +19,12 @@ import (
 	protocol "tokenserver/internal/device"
 	"tokenserver/internal/lifecycle"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/testenv"
 	"tokenserver/internal/token"
 	"tokenserver/phone"
 	"tokenserver/pushauth"
 	"tokenserver/store"
+	"tokenserver/store/sqlstore"
 )
 
 // deviceBench is the app's side on real stores and real tokens: user u-1 on an Android phone as QW4RTY, user u-2 on the
@@ -30,6 +32,7 @@ import (
 type deviceBench struct {
 	*audittest.Env
 	http      http.Handler
+	device    *pushauth.Device
 	tokens    *token.Service
 	lifecycle *lifecycle.Service
 	server    *protocol.ServerKeys
@@ -48,7 +51,28 @@ type testDevice struct {
 
 func newDeviceBench(t *testing.T, change ...func(*settings.Document)) *deviceBench {
 	t.Helper()
-	b := &deviceBench{Env: audittest.New(t)}
+	return newDeviceBenchOn(t, audittest.New(t), change...)
+}
+
+// newPostgresBench is a bench on PostgreSQL, where transactions really run side by side. Its events cannot be read back.
+func newPostgresBench(t *testing.T) *deviceBench {
+	t.Helper()
+	env := audittest.New(t)
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: testenv.Postgres(t)}, env.Log, env.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = env.Store.Close() // the environment closes what stands in its place
+	env.Store, env.Shell.Commit = s, s.CommitEvents
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return newDeviceBenchOn(t, env)
+}
+
+func newDeviceBenchOn(t *testing.T, env *audittest.Env, change ...func(*settings.Document)) *deviceBench {
+	t.Helper()
+	b := &deviceBench{Env: env}
 	b.set(change...)
 	b.tokens = &token.Service{
 		Access: b.Redis, Families: b.Store, Search: b.Store, Profiles: b.Store, Installations: b.Store,
@@ -79,14 +103,14 @@ func newDeviceBench(t *testing.T, change ...func(*settings.Document)) *deviceBen
 	b.lifecycle = &lifecycle.Service{
 		Installations: b.Store, Enrollments: b.Store, Tokens: b.tokens, Transactions: b.Redis, Endings: ends,
 	}
-	d := &pushauth.Device{
+	b.device = &pushauth.Device{
 		Settings: b.Settings, Tokens: b.tokens, PINs: b.tokens, Gate: &appgate.Gate{Installations: b.Store, Audit: b.Recorder},
 		Installations: b.Store, Enrollments: b.Store, Transactions: b.Redis, Outcomes: b.Store, Endings: ends,
 		Lifecycle: b.lifecycle, ServerKeys: b.server,
 		Devices: &protocol.Verifier{Once: b.Redis, Issuer: b.Issuer, Now: b.Now},
 		Audit:   b.Recorder, Keys: b.Keys, Now: b.Now,
 	}
-	b.http = b.Handler(d.Routes)
+	b.http = b.Handler(b.device.Routes)
 	return b
 }
 
