@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// remembered is how many keys a process keeps in memory.
-const remembered = 10_000
+const (
+	// remembered is how many keys a process keeps in memory.
+	remembered = 10_000
+	// patience is how long a count waits for Redis before the process counts for itself.
+	patience = 250 * time.Millisecond
+)
 
 // counter keeps shared counts: Redis.
 type counter interface {
@@ -51,6 +55,8 @@ func (l *Limiter) Exceeded(key string) bool {
 // this window.
 func (l *Limiter) Spend(ctx context.Context, key string) (exceeded bool) {
 	window := l.window()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	shared, err := l.Counts.Count(ctx, l.Name+":"+strconv.FormatInt(window, 10)+":"+key, l.Window)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +106,8 @@ func (l *Limiter) usage(key string, window int64) *usage {
 	return u
 }
 
-// sweep makes room: first what belongs to former windows, then anything.
+// sweep makes room: first what belongs to former windows, then anything. It frees a quarter at once, so that it is
+// seldom needed.
 func (l *Limiter) sweep(window int64) {
 	for key, u := range l.keys {
 		if u.window != window {
@@ -108,7 +115,7 @@ func (l *Limiter) sweep(window int64) {
 		}
 	}
 	for key := range l.keys {
-		if len(l.keys) < remembered {
+		if len(l.keys) <= remembered/4*3 {
 			return
 		}
 		delete(l.keys, key)
