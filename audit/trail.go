@@ -3,8 +3,10 @@ package audit
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Origin is what every event of one request has in common.
@@ -131,5 +133,19 @@ func (r *Recorder) Record(ctx context.Context, code Code, attrs ...Attr) {
 	for _, attr := range attrs {
 		attr.set(&e)
 	}
+	e.makeStorable()
 	t.pending = append(t.pending, e)
+}
+
+// makeStorable replaces what PostgreSQL refuses in a text: bytes that are not UTF-8, and NUL. Both can come from the
+// outside, for example in a User-Agent, and must not keep an event from being stored.
+func (e *Event) makeStorable() {
+	for _, text := range []*string{
+		&e.ClientID, &e.UserID, &e.ProfileID, &e.Application, &e.Platform, &e.Version, &e.ClientIP, &e.UserAgent,
+		&e.TransactionID, &e.Agent, &e.AdminUser, &e.Instance,
+	} {
+		if !utf8.ValidString(*text) || strings.IndexByte(*text, 0) >= 0 {
+			*text = strings.ReplaceAll(strings.ToValidUTF8(*text, "\ufffd"), "\x00", "\ufffd")
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 )
 
 var (
+	clientIDForm   = regexp.MustCompile(`^[0-9A-F]{64}$`)
 	identifierForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	responseForm   = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
 )

@@ -300,11 +300,9 @@ func TestComplete(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
 			c := f.begin(t, "1", tc.begin...)
-			body := ""
+			body := object("identifier", c.Identifier, "response", f.respond(t, key(oldSignature), c.Challenge, f.Now()))
 			if tc.body != nil {
 				body = tc.body(t, f, c)
-			} else {
-				body = object("identifier", c.Identifier, "response", f.respond(t, key(oldSignature), c.Challenge, f.Now()))
 			}
 			f.Clock.Advance(tc.wait)
 			kind := tc.kind

@@ -197,14 +197,14 @@ func (f *fixture) withSecret(t testing.TB, signature string, pairs ...string) in
 }
 
 // withKey registers an installation of API version 2.
-func (f *fixture) withKey(t testing.TB, signature string, pairs ...string) installed {
+func (f *fixture) withKey(t testing.TB, pairs ...string) installed {
 	t.Helper()
 	key, err := phone.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := f.begin(t, "2", pairs...)
-	body := object("identifier", c.Identifier, "client_statement", f.sign(t, key, f.claims(t, key, c, signature, pairs...)))
+	body := object("identifier", c.Identifier, "client_statement", f.sign(t, key, f.claims(t, key, c, oldSignature, pairs...)))
 	var done struct {
 		ClientID string `json:"client_id"`
 		KeyID    string `json:"kid"`

@@ -128,7 +128,7 @@ func TestRegisterWithKey(t *testing.T) {
 		{
 			name: "key registered already", want: refusal("invalid_client_statement", textStatement), audit: failed, reason: "key_reuse",
 			spoil: func(t *testing.T, a *attempt) {
-				first := a.f.withKey(t, oldSignature)
+				first := a.f.withKey(t)
 				a.key = first.key
 				a.claims["sub"], a.header["jwk"] = first.kid, first.key.JWK("")
 			},

@@ -122,7 +122,7 @@ func TestRename(t *testing.T) {
 
 func TestRenameWithKey(t *testing.T) {
 	f := newFixture(t)
-	i := f.withKey(t, oldSignature)
+	i := f.withKey(t)
 	got := f.do(t, audittest.Request{
 		Method: http.MethodPut, Path: "/oauth/v1/client/device-name", Header: headers("2"),
 		JSON: object("device_name", "mine", "client_assertion_type", assertionType, "client_assertion", f.assertion(t, i)),

@@ -385,7 +385,7 @@ func TestUpgradeWithKey(t *testing.T) {
 		{
 			name: "challenge of another installation", want: refusal("invalid_response", textChallenge), audit: failed, reason: "unknown_identifier",
 			spoil: func(t *testing.T, f *fixture, i installed, _ handedOut, body map[string]any) {
-				other := f.withKey(t, oldSignature)
+				other := f.withKey(t)
 				c := f.due(t, "2", other, to...)
 				body["identifier"] = c.Identifier
 				body["client_statement"] = f.sign(t, i.key, f.claims(t, i.key, c, newSignature, to...))
@@ -409,7 +409,7 @@ func TestUpgradeWithKey(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
-			i := f.withKey(t, oldSignature)
+			i := f.withKey(t)
 			c := f.due(t, "2", i, to...)
 			body := f.statementBody(t, i.key, c, newSignature, to...)
 			body["client_assertion_type"], body["client_assertion"] = assertionType, f.assertion(t, i)
@@ -446,7 +446,7 @@ func TestUpgradeWithKey(t *testing.T) {
 func TestFromSecretToKey(t *testing.T) {
 	f := newFixture(t)
 	to := []string{"X-App-Version", "2.0"}
-	i, taken := f.withSecret(t, oldSignature), f.withKey(t, oldSignature)
+	i, taken := f.withSecret(t, oldSignature), f.withKey(t)
 	send := func(key *phone.Key, secret string) audittest.Answer {
 		c := f.due(t, "1", i, to...)
 		text, err := json.Marshal(f.statementBody(t, key, c, newSignature, to...))

@@ -132,9 +132,13 @@ func (h *Handler) identify(ctx context.Context, app appgate.App, c clientauth.Cr
 	if id == "" {
 		return caller{}, credentialsRefused.About(audit.Reason(string(clientauth.Missing)))
 	}
+	unknownClient := credentialsRefused.About(audit.Reason(string(clientauth.UnknownClient)), audit.Detail("named", clip(id)))
+	if !clientIDForm.MatchString(id) { // foreign bytes do not reach the database
+		return caller{}, unknownClient
+	}
 	i, err := h.Installations.Installation(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return caller{}, credentialsRefused.About(audit.Reason(string(clientauth.UnknownClient)), audit.Detail("named", clip(id)))
+		return caller{}, unknownClient
 	}
 	if err != nil {
 		return caller{}, fmt.Errorf("find installation: %w", err)

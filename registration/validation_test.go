@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,10 @@ func TestValidationWithSecret(t *testing.T) {
 		},
 		{
 			name: "unknown client", basic: func(i installed) []string { return []string{strings.Repeat("A", 64), i.secret} }, status: 401,
+			want: refusal("invalid_client", textCredentials), audit: []audit.Code{audit.ClientCredentialsCheckFailed},
+		},
+		{
+			name: "client id is not text", basic: func(i installed) []string { return []string{strings.Repeat("\xff\x00", 32), i.secret} }, status: 401,
 			want: refusal("invalid_client", textCredentials), audit: []audit.Code{audit.ClientCredentialsCheckFailed},
 		},
 		{
@@ -265,7 +270,7 @@ func TestValidationWithKey(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
-			i := f.withKey(t, oldSignature, tc.install...)
+			i := f.withKey(t, tc.install...)
 			body := object("client_assertion_type", assertionType, "client_assertion", f.assertion(t, i))
 			if tc.body != nil {
 				body = tc.body(t, f, i)
@@ -281,16 +286,36 @@ func TestValidationWithKey(t *testing.T) {
 
 func TestValidationInTheOtherProtocol(t *testing.T) {
 	f := newFixture(t)
-	withSecret, withKey := f.withSecret(t, oldSignature), f.withKey(t, oldSignature)
+	withSecret, withKey := f.withSecret(t, oldSignature), f.withKey(t)
 	got := f.do(t, audittest.Request{Path: "/oauth/v2/client/validation", JSON: "{}", Basic: basic(withSecret), Header: headers("2")})
 	f.want(t, got, 403, refusal("api_version_not_allowed", "this API version is not open here"), audit.APIVersionNotAllowed)
 	got = f.do(t, audittest.Request{Path: "/oauth/v1/client/validation", JSON: "{}", Basic: []string{withKey.id, "x"}, Header: headers("1")})
 	f.want(t, got, 403, refusal("api_version_not_allowed", "this API version is not open here"), audit.APIVersionNotAllowed)
 }
 
+func TestEventOfTheOtherProtocol(t *testing.T) {
+	f := newFixture(t)
+	i := f.withSecret(t, oldSignature)
+	f.validate(t, "1", i, "X-API-Version", "3")
+	f.do(t, audittest.Request{Path: "/oauth/v2/client/validation", JSON: "{}", Basic: basic(i), Header: headers("2")})
+	want := []audittest.Event{
+		{
+			Code: audit.APIVersionNotAllowed, ClientIP: "192.0.2.1",
+			Details: `{"endpoint":"/oauth/v1/client/validation","presented":3,"allowed":"1"}`,
+		},
+		{
+			Code: audit.APIVersionNotAllowed, ClientID: i.id, Application: "bank", Platform: "android", Version: "1.0", ClientIP: "192.0.2.1",
+			Details: `{"api_version":2,"os_version":"14","sdk_version":"12.1.0","endpoint":"/oauth/v2/client/validation","presented":2,"registered":1}`,
+		},
+	}
+	if got := f.Events(t); !slices.Equal(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
 func TestValidationReplayed(t *testing.T) {
 	f := newFixture(t)
-	i := f.withKey(t, oldSignature)
+	i := f.withKey(t)
 	r := audittest.Request{
 		Path: "/oauth/v2/client/validation", Header: headers("2"),
 		JSON: object("client_assertion_type", assertionType, "client_assertion", f.assertion(t, i)),

@@ -29,7 +29,8 @@ func document() settings.Document {
 			}},
 			{ID: "keys-only", MinAPIVersion: 2, Versions: []settings.AppVersion{{Platform: "android", Version: "good"}}},
 			{ID: "lab", DevelopmentMode: true, Versions: []settings.AppVersion{
-				{Platform: "android", Version: "1"}, {Platform: "android", Version: "2"},
+				{Platform: "android", Version: "1"},
+				{Platform: "android", Version: "2"},
 				{Platform: "android", Version: "off", Status: settings.VersionDisabled},
 			}},
 		},
@@ -224,8 +225,11 @@ func FuzzParseHeaders(f *testing.F) {
 			return
 		}
 		for _, pair := range [][2]string{
-			{got.Application, h.Get("X-App-Identifier")}, {got.Platform, h.Get("X-App-Platform")},
-			{got.Version, h.Get("X-App-Version")}, {got.OSVersion, h.Get("X-OS-Version")}, {got.SDKVersion, h.Get("X-SDK-Version")},
+			{got.Application, h.Get("X-App-Identifier")},
+			{got.Platform, h.Get("X-App-Platform")},
+			{got.Version, h.Get("X-App-Version")},
+			{got.OSVersion, h.Get("X-OS-Version")},
+			{got.SDKVersion, h.Get("X-SDK-Version")},
 		} {
 			if pair[0] != pair[1] {
 				t.Fatalf("%q became %q", pair[1], pair[0])

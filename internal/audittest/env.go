@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ type Env struct {
 	events *sql.DB // a connection of its own, to look at what was stored
 	last   int64
 	broken atomic.Pointer[error]
+	closed sync.Once
 }
 
 // Now returns the time of the clock.
@@ -76,7 +78,7 @@ func (e *Env) openSQL(t testing.TB) {
 	if e.Store, err = sqlstore.Open(t.Context(), sqlstore.Config{DSN: "sqlite:" + path}, e.Log, e.Now); err != nil {
 		t.Fatalf("open SQLite: %v", err)
 	}
-	t.Cleanup(func() { _ = e.Store.Close() })
+	t.Cleanup(e.CloseStore)
 	if _, err := e.Store.Migrate(t.Context()); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
@@ -99,6 +101,11 @@ func (e *Env) openRedis(t testing.TB) {
 		t.Fatalf("open Redis: %v", err)
 	}
 	t.Cleanup(func() { _ = e.Redis.Close() })
+}
+
+// CloseStore takes the SQL store away. What was stored can still be read back.
+func (e *Env) CloseStore() {
+	e.closed.Do(func() { _ = e.Store.Close() })
 }
 
 // BreakCommits makes every commit of events that belong to no effect fail with err, nil = work again.

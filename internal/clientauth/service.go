@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,7 +143,7 @@ func (s *Service) find(ctx context.Context, snapshot *settings.Snapshot, id stri
 	if api := snapshot.APIClient(id); api != nil {
 		return Client{ID: id, API: api}, nil
 	}
-	if len(id) != clientIDLength {
+	if len(id) != clientIDLength || strings.Trim(id, "0123456789ABCDEF") != "" { // foreign bytes do not reach the database
 		return Client{}, store.ErrNotFound
 	}
 	i, err := s.Installations.Installation(ctx, id)
@@ -157,7 +158,7 @@ func (s *Service) find(ctx context.Context, snapshot *settings.Snapshot, id stri
 	return Client{ID: id, Installation: &i, Application: application, Version: version}, nil
 }
 
-// clientIDLength is the length of an installation's client id: 64 hex digits.
+// clientIDLength is the length of an installation's client id: 64 upper-case hex digits.
 const clientIDLength = 64
 
 // prove checks the proof of a client that exists; "" = it is good.
