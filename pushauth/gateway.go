@@ -79,6 +79,7 @@ type PusherConfig struct {
 	APNsRoots       *x509.CertPool                                   // nil = those of the system
 	FCMEndpoint     string                                           // base URL, /v1 included
 	AllowPrivate    []netip.Prefix                                   // addresses inside that push services may have
+	Budget          time.Duration                                    // of one message, retries included; 0 = 5 s
 	Wait            func(ctx context.Context, d time.Duration) error // between tries; nil = the clock
 	Observe         func(gateway, result string, elapsed time.Duration)
 }
@@ -106,6 +107,9 @@ type gatewayKey struct {
 func NewPusher(config PusherConfig, keys *secret.Keys, log *slog.Logger, now func() time.Time) *Pusher {
 	if config.Wait == nil {
 		config.Wait = wait
+	}
+	if config.Budget == 0 {
+		config.Budget = pushBudget
 	}
 	if config.Observe == nil {
 		config.Observe = func(string, string, time.Duration) {}
@@ -135,7 +139,7 @@ func (p *Pusher) Send(ctx context.Context, s *settings.Snapshot, t store.Transac
 		p.log.WarnContext(ctx, "push gateway not usable", "application", t.Application, "error", err)
 		return delivery{Provider: provider(version.Platform), Reason: notConfigured}
 	}
-	ctx, cancel := context.WithTimeout(ctx, pushBudget)
+	ctx, cancel := context.WithTimeout(ctx, p.config.Budget)
 	defer cancel()
 	start := p.now()
 	d := g.send(ctx, n)

@@ -42,7 +42,7 @@ const (
 // ListenConfig says where the three listeners are.
 type ListenConfig struct {
 	Public     string `yaml:"public" doc:"Address of the public listener: everything under /oauth."`
-	Console    string `yaml:"console" doc:"Address of the console for administrators and helpdesk."`
+	Console    string `yaml:"console" doc:"Address of the console for administrators and helpdesk. This release has none: the address is kept for it."`
 	Operations string `yaml:"operations" doc:"Address of /health/live, /health/ready and /metrics."`
 }
 
@@ -114,36 +114,18 @@ type AllowPrivateConfig struct {
 	Callback []netip.Prefix `yaml:"callback" doc:"Private networks in which the callbacks of portals may be."`
 }
 
-// AnswerEncryption says when the answer of a phone must be encrypted.
-type AnswerEncryption string
-
-// When answers must be encrypted.
-const (
-	EncryptTokens AnswerEncryption = "tokens"
-	EncryptAlways AnswerEncryption = "always"
-	EncryptNever  AnswerEncryption = "never"
-)
-
 // MobileAuthConfig has the limits of mobile authentication.
 type MobileAuthConfig struct {
-	MaxMessageLength       int              `yaml:"max_message_length" doc:"Longest message of a transaction, in Unicode code points."`
-	MaxSecureMessageLength int              `yaml:"max_secure_message_length" doc:"Longest secure message of a transaction, in Unicode code points."`
-	MaxSigningDataBytes    int              `yaml:"max_signing_data_bytes" doc:"Longest signing data of a transaction, in bytes of UTF-8."`
-	ResultRetention        time.Duration    `yaml:"result_retention" doc:"How long a finished or expired transaction stays known."`
-	EnrollmentTTL          time.Duration    `yaml:"enrollment_ttl" doc:"Time between the first and the last step of an enrollment."`
-	ClockSkew              time.Duration    `yaml:"clock_skew" doc:"How far the clock of a phone may be off."`
-	MaxInvalidAnswers      int              `yaml:"max_invalid_answers" doc:"Signed but unacceptable answers after which a transaction fails."`
-	AnswerEncryption       AnswerEncryption `yaml:"answer_encryption" doc:"tokens: an answer with a token must be encrypted; always; never (tests only, refused in production)."`
-	CallbackTimeout        time.Duration    `yaml:"callback_timeout" doc:"Time for one call of a portal's callback."`
-	CallbackOnExpiry       bool             `yaml:"callback_on_expiry" doc:"Call back when a transaction expires unanswered, too."`
-	RequireDeviceEncKey    bool             `yaml:"require_device_enc_key" doc:"Refuse enrollments of phones without an encryption key."`
-	AllowHTTPCallbacks     bool             `yaml:"allow_http_callbacks" doc:"Accept callbacks over plain http; refused in production."`
-	ShareTransactions      bool             `yaml:"share_transactions" doc:"Any authorized API client may read any transaction, not only its own."`
+	MaxMessageLength       int           `yaml:"max_message_length" doc:"Longest message of a transaction, in Unicode code points."`
+	MaxSecureMessageLength int           `yaml:"max_secure_message_length" doc:"Longest secure message of a transaction, in Unicode code points."`
+	MaxSigningDataBytes    int           `yaml:"max_signing_data_bytes" doc:"Longest signing data of a transaction, in bytes of UTF-8."`
+	CallbackTimeout        time.Duration `yaml:"callback_timeout" doc:"Time for one call of a portal's callback."`
+	AllowHTTPCallbacks     bool          `yaml:"allow_http_callbacks" doc:"Accept callbacks over plain http; refused in production."`
 }
 
 // AuditConfig is about the audit log.
 type AuditConfig struct {
-	Silenced           []string      `yaml:"silenced" doc:"Codes of the catalogue that are not stored; they still go to sinks and metrics."`
+	Silenced           []string      `yaml:"silenced" doc:"Codes of the catalogue that are not stored; they still count in the metrics."`
 	CheckpointInterval time.Duration `yaml:"checkpoint_interval" doc:"How often a signed checkpoint of the hash chain is made."`
 }
 
@@ -185,9 +167,7 @@ func Defaults() Config {
 		},
 		MobileAuth: MobileAuthConfig{
 			MaxMessageLength: 155, MaxSecureMessageLength: 4096, MaxSigningDataBytes: 8192,
-			ResultRetention: time.Hour, EnrollmentTTL: 10 * time.Minute, ClockSkew: 5 * time.Minute,
-			MaxInvalidAnswers: 3, AnswerEncryption: EncryptTokens,
-			CallbackTimeout: 5 * time.Second, RequireDeviceEncKey: true,
+			CallbackTimeout: 5 * time.Second,
 		},
 		Audit:  AuditConfig{CheckpointInterval: time.Hour},
 		Limits: LimitsConfig{FailuresPerMinute: 120, RegistrationsPerMinute: 30},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,8 +72,8 @@ func TestEveryOptionIsReachable(t *testing.T) {
 		"listen.operations": ":3", "store.dsn": "postgres://a:b@c/d", "store.migrate": "never", "redis.addrs": "r:1",
 		"keys.encryption_key": key, "keys.former_keys": key, "keys.signing_algorithm": "RS256",
 		"push.apns_production_url": "https://a.example", "push.apns_development_url": "https://b.example",
-		"push.fcm_endpoint": "https://c.example", "mobile_auth.answer_encryption": "always",
-		"audit.silenced": "PUSH_AUTH_TRANSACTION_RETRIEVED,API_ACCESS_GRANTED", "log.level": "debug",
+		"push.fcm_endpoint": "https://c.example",
+		"audit.silenced":    "PUSH_AUTH_TRANSACTION_RETRIEVED,API_ACCESS_GRANTED", "log.level": "debug",
 	}
 	unset := []string{"store.dsn_file", "redis.password_file", "keys.encryption_key_file", "keys.former_keys_file",
 		"push.apns_ca_file", "mobile_auth.allow_http_callbacks"} // exclude others, want a file, or are refused in production
@@ -199,8 +200,8 @@ func TestFilesAreRefusedAsAWhole(t *testing.T) {
 }
 
 func TestProductionRefusesWhatIsForTryingOut(t *testing.T) {
-	_, err := load(t, "environment: production\nmobile_auth: {allow_http_callbacks: true, answer_encryption: never}\n", nil)
-	want := []string{"public_base_url: is missing", "keys.encryption_key: is missing", "mobile_auth.allow_http_callbacks: is on", "mobile_auth.answer_encryption: is never"}
+	_, err := load(t, "environment: production\nmobile_auth: {allow_http_callbacks: true}\n", nil)
+	want := []string{"public_base_url: is missing", "keys.encryption_key: is missing", "mobile_auth.allow_http_callbacks: is on"}
 	if err == nil || len(strings.Split(err.Error(), "\n")) != len(want) {
 		t.Fatalf("got %v, want %d problems", err, len(want))
 	}
@@ -288,6 +289,44 @@ func TestTheEncryptionKeyIsMadeOnce(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(c.DataDir, ".new-*")); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %q %v", left, err)
 	}
+}
+
+// TestEverySettingHasAnEffect: a documented setting that no code reads would be a lie.
+func TestEverySettingHasAnEffect(t *testing.T) {
+	unread := []string{"Console"} // listen.console: its documentation says so
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || name == "config.go" || name == "config_validate.go" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
+	}
+	var check func(of reflect.Type)
+	check = func(of reflect.Type) {
+		for i := range of.NumField() {
+			field := of.Field(i)
+			if field.Tag.Get("doc") == "" {
+				check(field.Type)
+				continue
+			}
+			name, isFile := strings.CutSuffix(field.Name, "File")
+			if _, hasValue := of.FieldByName(name); isFile && hasValue {
+				continue // readSecretFiles
+			}
+			if !regexp.MustCompile(`\.`+field.Name+`\b`).MatchString(code.String()) && !slices.Contains(unread, field.Name) {
+				t.Errorf("%s.%s is read nowhere", of.Name(), field.Name)
+			}
+		}
+	}
+	check(reflect.TypeFor[Config]())
 }
 
 // FuzzConfigFile: whatever a configuration file holds, nothing panics and a secret in it is never quoted.

@@ -191,11 +191,6 @@ func (v *configProblems) mobileAuth(c *Config) {
 	v.number("mobile_auth.max_message_length", m.MaxMessageLength, 1, 1000)
 	v.number("mobile_auth.max_secure_message_length", m.MaxSecureMessageLength, 1, 16384)
 	v.number("mobile_auth.max_signing_data_bytes", m.MaxSigningDataBytes, 1, 32768)
-	v.duration("mobile_auth.result_retention", m.ResultRetention, time.Minute, 24*time.Hour)
-	v.duration("mobile_auth.enrollment_ttl", m.EnrollmentTTL, 10*time.Second, time.Hour)
-	v.duration("mobile_auth.clock_skew", m.ClockSkew, 0, time.Hour)
-	v.number("mobile_auth.max_invalid_answers", m.MaxInvalidAnswers, 1, 100)
-	word(v, "mobile_auth.answer_encryption", m.AnswerEncryption, EncryptTokens, EncryptAlways, EncryptNever)
 	v.duration("mobile_auth.callback_timeout", m.CallbackTimeout, 100*time.Millisecond, time.Minute)
 }
 
@@ -234,8 +229,5 @@ func (v *configProblems) production(c *Config) {
 	}
 	if c.MobileAuth.AllowHTTPCallbacks {
 		v.add("mobile_auth.allow_http_callbacks", "is on: environment production refuses callbacks over plain http")
-	}
-	if c.MobileAuth.AnswerEncryption == EncryptNever {
-		v.add("mobile_auth.answer_encryption", "is never: environment production refuses answers with tokens in clear")
 	}
 }

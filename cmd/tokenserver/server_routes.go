@@ -54,6 +54,7 @@ func (s *server) routePushAuth(e *echo.Echo, k kernels, access *api.Access) erro
 	push := pushauth.NewPusher(pushauth.PusherConfig{
 		APNsProduction: s.config.Push.APNsProductionURL, APNsDevelopment: s.config.Push.APNsDevelopmentURL, APNsRoots: roots,
 		FCMEndpoint: s.config.Push.FCMEndpoint, AllowPrivate: s.config.Outbound.AllowPrivate.Push, Observe: s.metrics.Push,
+		Budget: s.config.Push.Timeout,
 	}, s.keys, s.log, s.now)
 	m := s.config.MobileAuth
 	const openTransactions = 20 // of one installation

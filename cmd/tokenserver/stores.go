@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"tokenserver/audit"
 	"tokenserver/internal/secret"
@@ -22,7 +23,20 @@ func (p *program) openSQL(ctx context.Context, log *slog.Logger) (*sqlstore.Stor
 			return nil, err
 		}
 	}
-	return sqlstore.Open(ctx, sqlstore.Config{DSN: c.Store.DSN.Reveal(), MaxConns: c.Store.MaxConns}, log, p.now)
+	return sqlstore.Open(ctx, sqlstore.Config{
+		DSN: c.Store.DSN.Reveal(), MaxConns: c.Store.MaxConns, Silenced: c.Audit.codes(),
+	}, log, p.now)
+}
+
+// codes returns the silenced codes as those of the catalogue.
+func (a *AuditConfig) codes() []audit.Code {
+	var codes []audit.Code
+	for _, entry := range audit.Catalogue() {
+		if slices.Contains(a.Silenced, string(entry.Code)) {
+			codes = append(codes, entry.Code)
+		}
+	}
+	return codes
 }
 
 // ensureSchema migrates when the configuration says so, and otherwise refuses an older schema.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tokenserver/audit"
@@ -15,6 +16,9 @@ const eventColumns = `time, code, client_id, user_id, profile_id, application, p
 // insertEvents writes events with one statement on PostgreSQL, and with one prepared statement per transaction on
 // SQLite, where a statement costs no round trip.
 func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
+	if len(s.silenced) > 0 {
+		events = slices.DeleteFunc(slices.Clone(events), func(e audit.Event) bool { return slices.Contains(s.silenced, e.Code) })
+	}
 	if len(events) == 0 {
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm/logger"
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 
+	"tokenserver/audit"
 	"tokenserver/store"
 )
 
@@ -25,6 +26,8 @@ import (
 type Config struct {
 	DSN      string // postgres://…, or sqlite:PATH, or sqlite::memory:
 	MaxConns int    // connections at most; 0 = 16
+
+	Silenced []audit.Code // events that are not stored, by choice of the operator
 }
 
 // Store is the SQL store. Safe for concurrent use.
@@ -40,6 +43,8 @@ type Store struct {
 	events *committer
 	log    *slog.Logger
 	now    func() time.Time
+
+	silenced []audit.Code
 }
 
 // engine tells the two dialects apart.
@@ -53,7 +58,7 @@ const (
 // Open connects, and starts the group commit of audit events. It does not migrate: see Migrate and CheckSchema.
 // Errors: store.ErrUnavailable when the server does not answer.
 func Open(ctx context.Context, config Config, log *slog.Logger, now func() time.Time) (*Store, error) {
-	s := &Store{log: log, now: now}
+	s := &Store{log: log, now: now, silenced: config.Silenced}
 	var dialector gorm.Dialector
 	var err error
 	switch {
