@@ -21,7 +21,6 @@ func (d *deployment) configure(s *server, publicURL string, ports []string, more
 	config := object{
 		"public_base_url":    publicURL,
 		"data_dir":           filepath.Join(s.dir, "data"),
-		"settings_file":      d.settingsFile(),
 		"trusted_proxies":    loopback,
 		"transaction_header": transactionHeader,
 		"listen":             object{"public": ports[0], "console": ports[1], "operations": ports[2]},

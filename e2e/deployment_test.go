@@ -76,7 +76,7 @@ func (d *deployment) startEmbedded() error {
 		return err
 	}
 	d.base = "http://" + ports[0] + "/oauth"
-	s, err := d.addServer("server", "", ports, nil)
+	s, err := d.addServer("server", "", ports, object{"settings_file": d.settingsFile()})
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (d *deployment) startCluster(options clusterOptions) error {
 			return err
 		}
 		if i == 0 {
-			if err := d.migrate(s); err != nil {
+			if err := s.prepare([]string{"migrate"}, []string{"admin", "apply", d.settingsFile()}); err != nil {
 				return err
 			}
 		}
@@ -148,12 +148,8 @@ func (d *deployment) startStores(options clusterOptions) error {
 	d.stops = append(d.stops, func() error { redis.Stop(); return nil })
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	database := "e2e_" + randomHex(8)
 	if admin := os.Getenv(testenv.EnvPostgres); admin != "" && !options.ownPostgres {
-		if _, err := psql(ctx, admin, "CREATE DATABASE "+database); err != nil {
-			return err
-		}
-		d.dsn, err = otherDatabase(admin, database)
+		d.dsn, err = createDatabase(ctx, admin)
 		return err
 	}
 	postgres, err := testenv.StartPostgres(testenv.PostgresOptions{NoSync: !options.ownPostgres})
@@ -162,17 +158,22 @@ func (d *deployment) startStores(options clusterOptions) error {
 	}
 	d.postgres = postgres
 	d.stops = append(d.stops, func() error { postgres.Stop(); return nil })
-	d.dsn, err = postgres.CreateDatabase(ctx, database)
+	d.dsn, err = createDatabase(ctx, postgres.DSN("postgres"))
 	return err
 }
 
-// migrate makes the schema, as an operator does before the first start.
-func (d *deployment) migrate(s *server) error {
-	done, err := s.command("migrate")
-	if err == nil && done.code != 0 {
-		err = fmt.Errorf("migrate ended with %d: %s%s", done.code, done.stdout, done.stderr)
+// prepare runs commands of the binary that must succeed, as an operator does before the first start.
+func (s *server) prepare(commands ...[]string) error {
+	for _, args := range commands {
+		done, err := s.command(args...)
+		if err != nil {
+			return err
+		}
+		if done.code != 0 {
+			return fmt.Errorf("%v ended with %d: %s%s", args, done.code, done.stdout, done.stderr)
+		}
 	}
-	return err
+	return nil
 }
 
 // addServer writes the configuration of a process and does not start it. more is laid over the configuration.
@@ -198,7 +199,7 @@ func (d *deployment) addServer(name, publicURL string, ports []string, more obje
 
 func (d *deployment) settingsFile() string { return filepath.Join(d.dir, "settings.yaml") }
 
-// apply puts a changed settings document into force, as an administrator does, and waits until every process works with it.
+// apply puts a changed settings document into force, as an administrator does. Every process works with it within two seconds.
 func (d *deployment) apply(t *testing.T, change func(object)) {
 	t.Helper()
 	text, err := d.world.settings(change)
@@ -209,12 +210,8 @@ func (d *deployment) apply(t *testing.T, change func(object)) {
 	if err := save(path, text); err != nil {
 		t.Fatal(err)
 	}
-	done, err := d.servers[0].command("admin", "apply", path)
-	if err != nil {
+	if err := d.servers[0].prepare([]string{"admin", "apply", path}); err != nil {
 		t.Fatal(err)
-	}
-	if done.code != 0 {
-		t.Fatalf("admin apply ended with %d: %s%s", done.code, done.stdout, done.stderr)
 	}
 }
 

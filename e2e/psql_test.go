@@ -21,9 +21,13 @@ func psql(ctx context.Context, dsn, statement string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// otherDatabase returns the DSN, a URL, with another database name.
-func otherDatabase(dsn, name string) (string, error) {
-	u, err := url.Parse(dsn)
+// createDatabase makes an empty database beside another one and returns its DSN.
+func createDatabase(ctx context.Context, beside string) (string, error) {
+	name := "e2e_" + randomHex(8)
+	if _, err := psql(ctx, beside, "CREATE DATABASE "+name); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(beside)
 	if err != nil {
 		return "", fmt.Errorf("dsn: %w", err)
 	}
