@@ -42,6 +42,7 @@ type PINCheck struct {
 	Repeat    bool // with PINRight: the predecessor of an unused successor was presented
 
 	presented string
+	raised    bool // with PINRight: the count is still to be set to 0; Rotate does that in its own statement
 }
 
 // CheckPIN compares a presented refresh token with the one of the profile, in the transaction of ctx. The failure is
@@ -50,8 +51,15 @@ type PINCheck struct {
 // the failures with store.Keep.
 func (s *Service) CheckPIN(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
 	check, err := s.checkPIN(ctx, clientID, profileID, presented, limit)
-	if err != nil || check.Result != PINRight || check.Repeat || check.Family.Used {
+	if err != nil || check.Result != PINRight {
 		return check, err
+	}
+	check.raised = false
+	if err := s.Profiles.ResetPINFailures(ctx, clientID, profileID); err != nil {
+		return check, fmt.Errorf("check PIN: %w", err)
+	}
+	if check.Repeat || check.Family.Used {
+		return check, nil
 	}
 	f := &check.Family
 	f.Used = true
@@ -61,7 +69,7 @@ func (s *Service) CheckPIN(ctx context.Context, clientID, profileID, presented s
 	return check, nil
 }
 
-// checkPIN is CheckPIN without marking.
+// checkPIN is CheckPIN without the mark and, for a right token, without the reset.
 func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
 	failures, err := s.Profiles.RaisePINFailures(ctx, clientID, profileID, limit)
 	switch {
@@ -92,8 +100,7 @@ func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented s
 		}
 		return check, nil
 	case PINRight:
-		check.Used = 0
-		err = s.Profiles.ResetPINFailures(ctx, clientID, profileID)
+		check.Used, check.raised = 0, true
 	case PINReused:
 		check.Used--
 		if err = s.Profiles.LowerPINFailures(ctx, clientID, profileID); err == nil {

@@ -13,7 +13,8 @@ import (
 const overlap = 10 * time.Second
 
 // CheckRefresh is what the token endpoint asks of a DEFAULT refresh token of an installation, in the transaction of
-// ctx: CheckPIN without the mark, because Rotate follows.
+// ctx: CheckPIN without mark and reset, because Rotate follows, which does both. When it does not follow, the transaction
+// must roll back.
 func (s *Service) CheckRefresh(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
 	return s.checkPIN(ctx, clientID, profileID, presented, limit)
 }
@@ -99,7 +100,11 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 		out.RefreshToken = check.presented
 		err = s.Families.TouchFamily(ctx, f.ID, f.Generation, true, access.ID)
 	default:
-		out.RefreshToken, err = s.advance(ctx, f, g, access.ID, now)
+		out.RefreshToken, err = s.advance(ctx, check, g, access.ID, now)
+		check.raised = false
+	}
+	if err == nil && check.raised {
+		err = s.Profiles.ResetPINFailures(ctx, f.ClientID, f.ProfileID)
 	}
 	if err != nil {
 		return Issued{}, fmt.Errorf("rotate refresh token: %w", err)
@@ -111,10 +116,11 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 }
 
 // advance moves the family to its next generation and returns the new refresh token.
-func (s *Service) advance(ctx context.Context, f store.TokenFamily, g Grant, accessID string, now time.Time) (string, error) {
+func (s *Service) advance(ctx context.Context, check PINCheck, g Grant, accessID string, now time.Time) (string, error) {
+	f := check.Family
 	from := f.Generation
 	if f.ProfileID == StaticProfile && len(f.PreviousHash) > 0 {
-		if err := s.Families.RememberRotated(ctx, f.ID, from-1, f.PreviousHash); err != nil {
+		if err := s.Search.RememberRotated(ctx, f.ID, from-1, f.PreviousHash); err != nil {
 			return "", err
 		}
 	}
@@ -122,6 +128,9 @@ func (s *Service) advance(ctx context.Context, f store.TokenFamily, g Grant, acc
 	token := s.refreshToken(f, f.Generation)
 	f.PreviousHash, f.CurrentHash = f.CurrentHash, s.refreshHash(token)
 	f.Used, f.AccessToken, f.RotatedAt, f.ExpiresAt = false, accessID, now, end(now, g.RefreshLife)
+	if check.raised {
+		return token, s.Families.RotateFamilyByPIN(ctx, from, f)
+	}
 	return token, s.Families.RotateFamily(ctx, from, f)
 }
 

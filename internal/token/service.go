@@ -47,8 +47,8 @@ type families interface {
 	AddFamily(ctx context.Context, f store.TokenFamily) error
 	// RotateFamily replaces the token of the family if it is still at generation from. Errors: store.ErrConflict.
 	RotateFamily(ctx context.Context, from int, f store.TokenFamily) error
-	// RememberRotated keeps the hash of a rotated-out token until its family ends.
-	RememberRotated(ctx context.Context, familyID string, generation int, hash []byte) error
+	// RotateFamilyByPIN is RotateFamily after a right PIN: the profile's failures go to 0 too. Errors: store.ErrConflict.
+	RotateFamilyByPIN(ctx context.Context, from int, f store.TokenFamily) error
 	// TouchFamily stores the newest access token, and whether the current refresh token has been used, if the family is
 	// still at that generation.
 	TouchFamily(ctx context.Context, id string, generation int, used bool, accessToken string) error
@@ -62,6 +62,8 @@ type familySearch interface {
 	FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error)
 	// FamilyByHash returns the family whose current or any former token has that keyed hash. Errors: store.ErrNotFound.
 	FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error)
+	// RememberRotated keeps the hash of a rotated-out token until its family ends, for FamilyByHash.
+	RememberRotated(ctx context.Context, familyID string, generation int, hash []byte) error
 	// HasFamily tells whether one that matches has not ended by now.
 	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
 }

@@ -90,14 +90,40 @@ func words(text string) []string {
 	return strings.Split(text, " ")
 }
 
+const rotateFamily = `UPDATE token_families SET generation = ?, current_hash = ?, previous_hash = ?, used = ?,
+	access_token = ?, rotated_at = ?, expires_at = ? WHERE id = ? AND generation = ?`
+
+func rotation(from int, f store.TokenFamily) []any {
+	return []any{
+		f.Generation, f.CurrentHash, f.PreviousHash, f.Used, f.AccessToken, micros(f.RotatedAt), micros(f.ExpiresAt), f.ID, from,
+	}
+}
+
 // RotateFamily gives the family its next refresh token: generation, hashes, used, access token, times. Of several
-// callers at one generation exactly one succeeds. The token before the previous one of a web client is remembered, so
-// that its reuse is noticed; those of an installation can be derived again.
+// callers at one generation exactly one succeeds. Former tokens of a web client are kept by RememberRotated; those of an
+// installation can be derived again.
 // Errors: store.ErrConflict when the family is gone or not at from any more.
 func (s *Store) RotateFamily(ctx context.Context, from int, f store.TokenFamily) error {
-	n, err := s.exec(ctx, `UPDATE token_families SET generation = ?, current_hash = ?, previous_hash = ?, used = ?,
-		access_token = ?, rotated_at = ?, expires_at = ? WHERE id = ? AND generation = ?`,
-		f.Generation, f.CurrentHash, f.PreviousHash, f.Used, f.AccessToken, micros(f.RotatedAt), micros(f.ExpiresAt), f.ID, from)
+	n, err := s.exec(ctx, rotateFamily, rotation(from, f)...)
+	return rotated(n, err)
+}
+
+// RotateFamilyByPIN is RotateFamily after a right PIN: in the same round trip the failures of the profile go to 0, and
+// the time of its last login is that of the rotation. Errors as RotateFamily.
+func (s *Store) RotateFamilyByPIN(ctx context.Context, from int, f store.TokenFamily) error {
+	const reset = `UPDATE profiles SET pin_failures = 0, last_login = ? WHERE client_id = ? AND profile_id = ?`
+	profile := []any{micros(f.RotatedAt), f.ClientID, f.ProfileID}
+	if s.engine == postgreSQL {
+		n, err := s.exec(ctx, `WITH reset AS (`+reset+`) `+rotateFamily, append(profile, rotation(from, f)...)...)
+		return rotated(n, err)
+	}
+	if _, err := s.exec(ctx, reset, profile...); err != nil {
+		return fmt.Errorf("reset PIN failures: %w", err)
+	}
+	return s.RotateFamily(ctx, from, f)
+}
+
+func rotated(n int64, err error) error {
 	if err != nil {
 		return fmt.Errorf("rotate token family: %w", err)
 	}
