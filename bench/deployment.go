@@ -29,12 +29,13 @@ const (
 
 // deployment is one running server with its stores and its outside world.
 type deployment struct {
-	base   string // with /oauth
-	secret string // of every client and user
-	client *http.Client
-	fcm    *standin.FCM
-	portal *standin.Portal
-	now    func() time.Time
+	base       string // with /oauth
+	operations string // address of probes, metrics and profiles
+	secret     string // of every client and user
+	client     *http.Client
+	fcm        *standin.FCM
+	portal     *standin.Portal
+	now        func() time.Time
 
 	redisAddr string // "" with the embedded stores
 	server    *exec.Cmd
@@ -184,7 +185,7 @@ func (d *deployment) start(ctx context.Context, binary, dir string, ports []stri
 	if err != nil {
 		return err
 	}
-	d.base = "http://" + ports[0] + "/oauth"
+	d.base, d.operations = "http://"+ports[0]+"/oauth", ports[2]
 	d.server = exec.CommandContext(ctx, binary, "serve", "--config", filepath.Join(dir, "config.yaml"))
 	d.server.Stderr, d.server.Stdout = log, log
 	d.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

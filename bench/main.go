@@ -34,6 +34,7 @@ type options struct {
 	stores      string
 	out         string
 	binary      string
+	profiles    string
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -45,6 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&o.stores, "stores", "postgres,embedded", "deployments to measure")
 	flags.StringVar(&o.out, "out", "build/bench.json", "where the figures go")
 	flags.StringVar(&o.binary, "binary", envOr("TOKENSERVER_BIN", "bin/tokenserver"), "the server")
+	flags.StringVar(&o.profiles, "profiles", "", "folder for a CPU profile of the server under each scenario; empty: none")
 	floor := flags.String("serve-floor", "", "internal: serve as the floor server on this Redis address")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -48,6 +49,7 @@ func measure(ctx context.Context, o options, stores string, out io.Writer) (map[
 		if warm := load(ctx, jobs, n/10); warm.first != nil { // caches, pools, prepared statements
 			return nil, rest, fmt.Errorf("%s: %w", s.name, warm.first)
 		}
+		profiled := d.profile(ctx, o.profiles, stores+"-"+s.name)
 		server, beside := cpuOf(pid, false), d.storesCPU()
 		l := load(ctx, jobs, n)
 		f := figuresOf(l, cpuOf(pid, false)-server, d.storesCPU()-beside, o.concurrency)
@@ -57,6 +59,9 @@ func measure(ctx context.Context, o options, stores string, out io.Writer) (map[
 		if stores == "postgres" {
 			f.Must, f.Aim = s.must, s.aim
 		}
+		if err := profiled(); err != nil {
+			return nil, rest, err
+		}
 		figures[s.name] = f
 		f.print(out, s.name)
 		if l.first != nil {
@@ -65,6 +70,34 @@ func measure(ctx context.Context, o options, stores string, out io.Writer) (map[
 	}
 	rest.ResidentAfter = residentMiB(pid)
 	return figures, rest, ctx.Err()
+}
+
+// profile begins a CPU profile of the server; the function that it returns waits for its end.
+func (d *deployment) profile(ctx context.Context, dir, name string) (wait func() error) {
+	if dir == "" {
+		return func() error { return nil }
+	}
+	const seconds = "3"
+	result := make(chan error, 1)
+	go func() {
+		result <- func() error {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.operations+"/debug/pprof/profile?seconds="+seconds, http.NoBody)
+			if err != nil {
+				return err
+			}
+			answer, err := d.client.Do(request)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = answer.Body.Close() }()
+			text, err := io.ReadAll(answer.Body)
+			if err != nil {
+				return err
+			}
+			return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name+".pprof"), text, 0o644))
+		}()
+	}()
+	return func() error { return <-result }
 }
 
 func measureFloor(ctx context.Context, o options, d *deployment) (Figures, error) {
