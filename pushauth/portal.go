@@ -36,13 +36,14 @@ type Portal struct {
 	NewID        func() string
 }
 
-// Limits bounds what a portal may send.
+// Limits bounds what a portal may send and see.
 type Limits struct {
 	Message       int  // code points
 	SecureMessage int  // code points
 	SigningData   int  // bytes
 	Open          int  // open push transactions of one installation
 	HTTPCallbacks bool // plain http callbacks are allowed
+	Shared        bool // any API client may read and resend any transaction, not only those that it started
 }
 
 // DefaultLimits are the limits unless configured.
@@ -168,6 +169,11 @@ func apiClient(ctx context.Context) string {
 		return c.ID
 	}
 	return ""
+}
+
+// owns tells whether the API client that calls may see the transaction that owner has started.
+func (p *Portal) owns(ctx context.Context, owner string) bool {
+	return p.Limits.Shared || owner == apiClient(ctx)
 }
 
 // parameter returns a part of the path, decoded.

@@ -88,7 +88,7 @@ func (p *Portal) resendable(ctx context.Context, id, userID string) (store.Trans
 		return t, resendUnknown.About(audit.Reason("unknown"))
 	case err != nil:
 		return t, err
-	case t.APIClient != apiClient(ctx):
+	case !p.owns(ctx, t.APIClient):
 		return t, resendUnknown.About(audit.Reason("foreign"))
 	case t.Method == store.SMS, t.Method == store.OTP:
 		return t, resendUnknown.About(audit.Reason("not_push"))

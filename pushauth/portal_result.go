@@ -80,7 +80,7 @@ func (p *Portal) decided(ctx context.Context, id string) (resultBody, error) {
 	if err != nil {
 		return resultBody{}, err
 	}
-	if r.APIClient != apiClient(ctx) {
+	if !p.owns(ctx, r.APIClient) {
 		return resultBody{}, resultUnknown.About(audit.Reason("foreign"))
 	}
 	body := resultBody{
@@ -102,7 +102,7 @@ func (p *Portal) undecided(ctx context.Context, id string) (resultBody, error) {
 		return resultBody{}, resultUnknown.About(audit.Reason("unknown"))
 	case err != nil:
 		return resultBody{}, err
-	case t.APIClient != apiClient(ctx):
+	case !p.owns(ctx, t.APIClient):
 		return resultBody{}, resultUnknown.About(audit.Reason("foreign"))
 	case t.Method == store.SMS:
 		return resultBody{}, resultUnknown.About(audit.Reason("sms"))

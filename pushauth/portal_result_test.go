@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -176,5 +177,26 @@ func TestEndingIsDecidedOnce(t *testing.T) {
 	}
 	if n, err := b.runner.Drain(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d callbacks, %v", n, err)
+	}
+}
+
+// TestSharedTransactions: only where an operator wants it.
+func TestSharedTransactions(t *testing.T) {
+	b := newPortalBench(t)
+	b.portal.Limits.Shared = true
+	tx := b.begin(t)
+	other := []string{"other", "x"}
+	answer := b.call(t, audittest.Request{Method: http.MethodGet, Path: "transaction/" + tx.ID, Basic: other})
+	if answer.Status != http.StatusOK {
+		t.Errorf("open: %d %s", answer.Status, answer.Body)
+	}
+	answer = b.call(t, audittest.Request{Path: "user/u-1/push/resend", Form: url.Values{"transaction_id": {tx.ID}}, Basic: other})
+	if answer.Status != http.StatusNoContent {
+		t.Errorf("resend: %d %s", answer.Status, answer.Body)
+	}
+	b.must(t, b.portal.Endings.Fail(b.Context(t), tx, store.InvalidRequest))
+	answer = b.call(t, audittest.Request{Method: http.MethodGet, Path: "transaction/" + tx.ID, Basic: other})
+	if answer.Status != http.StatusOK {
+		t.Errorf("decided: %d %s", answer.Status, answer.Body)
 	}
 }
