@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,4 +273,43 @@ func TestSecretsCannotBeMoved(t *testing.T) {
 	if err := w.service().Load(t.Context()); !errors.Is(err, secret.ErrUnsealed) {
 		t.Errorf("a secret opens at another place: %v", err)
 	}
+}
+
+// TestOneOfManyWritersWins: processes that start together apply the same document; it is applied once.
+func TestOneOfManyWritersWins(t *testing.T) {
+	eachEngine(t, func(t *testing.T, w *world) {
+		d := full(t)
+		d.Users = nil // their slow hashes would only take time
+		const writers = 10
+		results := make(chan settings.Changes, writers)
+		var wait sync.WaitGroup
+		for range writers {
+			wait.Go(func() {
+				changes, err := w.service().Apply(t.Context(), d, "ann")
+				if err != nil {
+					t.Error(err)
+				}
+				results <- changes
+			})
+		}
+		wait.Wait()
+		close(results)
+		winners, generated := 0, ""
+		for changes := range results {
+			if changes.Version != 1 {
+				t.Errorf("version %d, want 1", changes.Version)
+			}
+			if !changes.Empty() {
+				winners++
+				generated = changes.Generated[0].Value
+			}
+		}
+		s := w.service()
+		if err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Current().Document.Callbacks[0].SigningSecret.Reveal(); winners != 1 || got != generated {
+			t.Errorf("%d writers changed something, want 1; the shown secret is the stored one: %t", winners, got == generated)
+		}
+	})
 }
