@@ -138,7 +138,7 @@ func (a *Accounts) formToken(t store.Authorization) string {
 
 // ended turns the lack of a transaction into failure; other errors stay what they are.
 func ended(err error, failure outcome.Failure) error {
-	reason := ""
+	var reason string
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		reason = "no transaction"
@@ -237,11 +237,11 @@ func (a *Accounts) pageAgain(t store.Authorization, client, username string) fun
 	return func(c echo.Context, f outcome.Failure) error {
 		form := a.form(t, client)
 		form.Username = username
-		switch f.Audit {
-		case signInFailed.Audit:
+		if f.Audit == signInFailed.Audit {
 			form.Notice = "signin.failed"
 			return a.Pages.SignIn(c, http.StatusOK, form)
-		case signInThrottled.Audit:
+		}
+		if f.Audit == signInThrottled.Audit {
 			wait := waitOf(f)
 			form.Notice, form.Minutes = "signin.throttled", int((wait+time.Minute-1)/time.Minute)
 			c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int((wait+time.Second-1)/time.Second)))

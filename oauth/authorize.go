@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
@@ -84,7 +86,8 @@ type authorizeRequest struct {
 	mode            string
 	scopes          []string
 	prompt          []string
-	maxAge          int // seconds; -1 = not given
+	maxAge          int    // seconds; -1 = not given
+	hinted          string // subject of id_token_hint
 	provider        *settings.IdentityProvider
 }
 
@@ -125,6 +128,9 @@ func (b *Browser) authorize(c echo.Context) error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	if err := b.checkHint(c.Request().Context(), r); err != nil {
+		return err
 	}
 	if r.provider, err = b.chooseProvider(r.settings, r.client, r.get("idp")); err != nil {
 		return err
@@ -239,7 +245,7 @@ func (r *authorizeRequest) checkResponseType() error {
 // checkPKCE is step 7 (RFC 7636): S256 alone.
 func (r *authorizeRequest) checkPKCE() error {
 	challenge, method := r.get("code_challenge"), r.get("code_challenge_method")
-	reason := ""
+	var reason string
 	switch {
 	case challenge == "" && method != "", challenge == "" && r.client.needsPKCE():
 		reason = "missing"
@@ -285,6 +291,24 @@ func (r *authorizeRequest) checkPrompt() error {
 	if len(strings.Fields(r.get("acr_values"))) > 1 {
 		return authorizeInvalid.About(audit.Detail("field", "acr_values"), audit.Reason("more than one"))
 	}
+	return nil
+}
+
+// checkHint is step 9 too: id_token_hint must be an ID token of ours, of any age.
+func (b *Browser) checkHint(ctx context.Context, r *authorizeRequest) error {
+	hint := r.get("id_token_hint")
+	if hint == "" {
+		return nil
+	}
+	var claims jwt.RegisteredClaims
+	err := b.Signing.Verify(ctx, "JWT", hint, &claims)
+	if errors.Is(err, store.ErrUnavailable) {
+		return fmt.Errorf("verify id_token_hint: %w", err)
+	}
+	if err != nil || claims.Issuer != b.Issuer || claims.Subject == "" {
+		return authorizeInvalid.Because(err).About(audit.Detail("field", "id_token_hint"), audit.Reason("not an ID token of this server"))
+	}
+	r.hinted = claims.Subject
 	return nil
 }
 

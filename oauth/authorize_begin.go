@@ -81,7 +81,7 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		State: store.AtProvider, ClientID: r.client.ID, RedirectURI: r.redirectURI, RedirectOmitted: r.redirectOmitted,
 		ResponseMode: r.mode, Scopes: r.scopes, RequestState: r.get("state"), Nonce: r.get("nonce"),
 		CodeChallenge: r.get("code_challenge"), AskConsent: r.asks("consent"), Provider: r.provider.ID,
-		LoginHint: clipped(r.get("login_hint"), 256), Language: to.language,
+		LoginHint: clipped(r.get("login_hint"), 256), HintedUser: r.hinted, Language: to.language,
 		CreatedAt: now, ExpiresAt: now.Add(authorizationLife),
 	}
 	if i := r.client.Installation; i != nil {
@@ -93,6 +93,7 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		return err
 	}
 	fresh := signedIn && (r.maxAge < 0 || now.Sub(session.AuthTime) < time.Duration(r.maxAge)*time.Second)
+	fresh = fresh && (r.hinted == "" || r.hinted == session.UserID)
 	if fresh && session.Provider == r.provider.ID && !r.asks("login") && !r.asks("select_account") {
 		a.State, a.UserID, a.AuthTime, a.ACR, a.AMR = store.Identified, session.UserID, session.AuthTime, session.ACR, session.AMR
 	}

@@ -123,6 +123,9 @@ func replyOf(a store.Authorization, client requester) reply {
 
 // proceed takes an identified user to the consent page, or to the answer when there is nothing to agree to.
 func (b *Browser) proceed(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester) error {
+	if a.HintedUser != "" && a.HintedUser != a.UserID {
+		return silentNoLogin.About(audit.Reason("another user than id_token_hint"))
+	}
 	open, err := b.openScopes(c.Request().Context(), s, client, a)
 	if err != nil {
 		return err

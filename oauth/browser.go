@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
@@ -31,7 +32,14 @@ type Browser struct {
 	Consents       consents
 	Installations  installations
 	Providers      Providers
+	Signing        hintVerifier
 	Pages          *pages.Pages
+}
+
+// hintVerifier recognises ID tokens of our own; see keys.Ring.
+type hintVerifier interface {
+	// Verify checks signature and typ, not time, and decodes the claims.
+	Verify(ctx context.Context, typ, compact string, claims jwt.Claims) error
 }
 
 // identityProvider finds out who sits at the browser, on pages of its own, and comes back through Waiting and Identified.

@@ -54,7 +54,9 @@ func browserDocument() settings.Document {
 	}
 	return settings.Document{
 		IdentityProviders: []settings.IdentityProvider{
-			{ID: "door", Type: "DOOR", Default: true}, {ID: "window", Type: "DOOR"}, {ID: "closed", Type: "DOOR", Disabled: true},
+			{ID: "door", Type: "DOOR", Default: true},
+			{ID: "window", Type: "DOOR"},
+			{ID: "closed", Type: "DOOR", Disabled: true},
 			{ID: "api", Type: "API"},
 		},
 		Scopes: []settings.Scope{
@@ -99,6 +101,7 @@ type browserServer struct {
 	handler  http.Handler
 	browser  *oauth.Browser
 	tokens   *token.Service
+	ring     *keys.Ring
 	removed  []string // profiles that the lifecycle was asked to remove
 }
 
@@ -164,7 +167,9 @@ func (s *browserServer) wire(t *testing.T) {
 	s.browser = &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
 		Authorizations: e.Redis, Codes: e.Redis, Sessions: e.Redis, Consents: e.Store, Installations: e.Store, Pages: set,
+		Signing: ring,
 	}
+	s.ring = ring
 	d := &door{s}
 	s.browser.Providers = oauth.Providers{"DOOR": d}
 	handler := &oauth.Handler{

@@ -143,9 +143,12 @@ func displayName(a store.Account) string {
 func boundFields(a store.Authorization) []pages.Field {
 	scopes := slices.Sorted(slices.Values(a.Scopes))
 	return []pages.Field{
-		{Name: "client_id", Value: a.ClientID}, {Name: "scope", Value: strings.Join(scopes, " ")},
-		{Name: "response_type", Value: "code"}, {Name: "redirect_uri", Value: a.RedirectURI},
-		{Name: "state", Value: a.RequestState}, {Name: "nonce", Value: a.Nonce},
+		{Name: "client_id", Value: a.ClientID},
+		{Name: "scope", Value: strings.Join(scopes, " ")},
+		{Name: "response_type", Value: "code"},
+		{Name: "redirect_uri", Value: a.RedirectURI},
+		{Name: "state", Value: a.RequestState},
+		{Name: "nonce", Value: a.Nonce},
 	}
 }
 

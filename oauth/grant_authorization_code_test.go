@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
+	"tokenserver/internal/keys"
 	"tokenserver/internal/settings"
 	"tokenserver/store"
 )
@@ -217,6 +219,33 @@ func TestCodeIsRefused(t *testing.T) {
 		}
 		wantCodes(t, s, audit.TokenRequestDisabledGrantType)
 	})
+}
+
+// noSigner is a ring without a key.
+type noSigner struct{ *keys.Ring }
+
+func (noSigner) Sign(context.Context, string, any) (string, error) { return "", keys.ErrNoKey }
+
+// TestCodeWithoutIDToken: when the ID token cannot be made there are no tokens at all, and the code is spent.
+func TestCodeWithoutIDToken(t *testing.T) {
+	s := newBrowserServer(t)
+	code := codeFor(t, s, "ann", parameters(phoneOne))
+	s.tokens.Ring = noSigner{s.ring}
+	if status, got := redeem(t, s, redemption(phoneOne, code)); status != http.StatusInternalServerError || got.Error != "server_error" || got.AccessToken != "" {
+		t.Errorf("%d %+v", status, got)
+	}
+	wantCodes(t, s, audit.AuthorizationFailedUnableToGenerateIDToken)
+	for _, key := range s.RedisServer.Keys() {
+		if strings.HasPrefix(key, "at:") {
+			t.Errorf("token kept: %s", key)
+		}
+	}
+	if status, got := redeem(t, s, redemption(phoneOne, code)); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+		t.Errorf("again: %d %+v", status, got)
+	}
+	if got := reasons(t, s); got != because(audit.TokenRequestInvalidGrant, "replay") {
+		t.Errorf("audit %s", got)
+	}
 }
 
 // live tells whether an access token is good.

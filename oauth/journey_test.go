@@ -313,6 +313,45 @@ func TestNoAnswerWithoutItsEvent(t *testing.T) {
 	wantCodes(t, s)
 }
 
+// TestIDTokenHint: the user whom the client means, or nobody.
+func TestIDTokenHint(t *testing.T) {
+	s := newBrowserServer(t)
+	hint := func(typ string, claims map[string]any) string {
+		t.Helper()
+		token, err := s.ring.Sign(t.Context(), typ, claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	old := hint("JWT", map[string]any{"iss": audittest.Issuer, "sub": "ann", "exp": 1})
+	for name, bad := range map[string]string{
+		"malformed":         "x.y.z",
+		"access token":      hint("at+jwt", map[string]any{"iss": audittest.Issuer, "sub": "ann"}),
+		"another issuer":    hint("JWT", map[string]any{"iss": "https://other.example", "sub": "ann"}),
+		"no subject":        hint("JWT", map[string]any{"iss": audittest.Issuer}),
+		"changed signature": old[:len(old)-4] + "AAAA",
+	} {
+		if q := answerOf(t, s.visitor(t).get("/oauth/authorize?"+parameters("web", "id_token_hint", bad).Encode())).Query(); q.Get("error") != "invalid_request" {
+			t.Errorf("%s: %v", name, q)
+		}
+		wantCodes(t, s, audit.AuthzRequestInvalid)
+	}
+	v := s.visitor(t)
+	if q := answerOf(t, v.signIn(parameters("web", "id_token_hint", old), "bob")).Query(); q.Get("error") != "login_required" {
+		t.Errorf("another user signs in: %v", q)
+	}
+	v.wantCodes(audit.AuthnRequestLoginRequired)
+	if q := answerOf(t, v.get("/oauth/authorize?"+parameters("web", "id_token_hint", old, "prompt", "none").Encode())).Query(); q.Get("error") != "login_required" {
+		t.Errorf("another user is signed in: %v", q)
+	}
+	v.wantCodes(audit.AuthnRequestLoginRequired)
+	if q := answerOf(t, v.signIn(parameters("web", "id_token_hint", old), "ann")).Query(); q.Get("code") == "" {
+		t.Errorf("the same user: %v", q)
+	}
+	v.wantCodes(audit.AuthzRequestGrantCreated)
+}
+
 // TestRedisIsGone: 503 as an error response, or as a page, never a 500 and never a silent success.
 func TestRedisIsGone(t *testing.T) {
 	s := newBrowserServer(t)

@@ -105,7 +105,7 @@ func (r requester) providers() (primary string, additional []string) {
 // codeLife is how long a code of the client can be redeemed: 1 to 60 s, 30 s unless configured.
 func (r requester) codeLife() time.Duration {
 	const usual, longest = 30, 60
-	seconds := 0
+	var seconds int
 	if r.app() {
 		seconds = r.Application.AccessGrantExpiresIn
 	} else {

@@ -32,53 +32,54 @@ func (s AuthorizationState) CanMoveTo(next AuthorizationState) bool {
 // Authorization is one authorization request between its arrival and its answer. Redis hash "{azt:<ID>}:rec"; bound to
 // one browser. Nothing of the request is ever read from the browser again.
 type Authorization struct {
-	ID      string // 128 random bits, base64url
-	State   AuthorizationState
-	Version int    // raised by every move; a move names the version it starts from
-	Browser []byte // keyed hash of the value in the browser's cookie
+	ID      string             `json:"id,omitempty"` // 128 random bits, base64url
+	State   AuthorizationState `json:"state,omitempty"`
+	Version int                `json:"version,omitempty"` // raised by every move; a move names the version it starts from
+	Browser []byte             `json:"browser,omitempty"` // keyed hash of the value in the browser's cookie
 
-	ClientID        string
-	Application     string // of an installation; "" for a web client
-	Platform        string
-	AppVersion      string
-	RedirectURI     string
-	RedirectOmitted bool // the request had none: the token request need not repeat it
-	ResponseMode    string
-	Scopes          []string
-	RequestState    string // the parameter "state", returned verbatim
-	Nonce           string
-	CodeChallenge   string // S256; "" = none
-	AskConsent      bool   // prompt=consent
-	Provider        string // id of the identity provider
-	LoginHint       string
-	Language        string // of our pages: en, nl, de, fr
+	ClientID        string   `json:"client_id,omitempty"`
+	Application     string   `json:"application,omitempty"` // of an installation; "" for a web client
+	Platform        string   `json:"platform,omitempty"`
+	AppVersion      string   `json:"app_version,omitempty"`
+	RedirectURI     string   `json:"redirect_uri,omitempty"`
+	RedirectOmitted bool     `json:"redirect_omitted,omitempty"` // the request had none: the token request need not repeat it
+	ResponseMode    string   `json:"response_mode,omitempty"`
+	Scopes          []string `json:"scopes,omitempty"`
+	RequestState    string   `json:"request_state,omitempty"` // the parameter "state", returned verbatim
+	Nonce           string   `json:"nonce,omitempty"`
+	CodeChallenge   string   `json:"code_challenge,omitempty"` // S256; "" = none
+	AskConsent      bool     `json:"ask_consent,omitempty"`    // prompt=consent
+	Provider        string   `json:"provider,omitempty"`       // id of the identity provider
+	LoginHint       string   `json:"login_hint,omitempty"`
+	HintedUser      string   `json:"hinted_user,omitempty"` // the subject of id_token_hint: nobody else will do
+	Language        string   `json:"language,omitempty"`    // of our pages: en, nl, de, fr
 
-	UserID   string // from here on: once identified
-	AuthTime time.Time
-	ACR      string
-	AMR      []string
+	UserID   string    `json:"user_id,omitempty"` // from here on: once identified
+	AuthTime time.Time `json:"auth_time,omitzero"`
+	ACR      string    `json:"acr,omitempty"`
+	AMR      []string  `json:"amr,omitempty"`
 
-	Form          []byte // keyed hash of the consent form's token and of all that it is bound to
-	FormExpiresAt time.Time
+	Form          []byte    `json:"form,omitempty"` // keyed hash of the consent form's token and of all that it is bound to
+	FormExpiresAt time.Time `json:"form_expires_at,omitzero"`
 
-	CreatedAt time.Time
-	ExpiresAt time.Time
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
 // AuthorizationCode is what a code stands for. Redis, under the keyed hash of the code; afterwards a tombstone stays there.
 type AuthorizationCode struct {
-	Hash            []byte
-	ClientID        string
-	UserID          string
-	RedirectURI     string
-	RedirectOmitted bool
-	Scopes          []string
-	Nonce           string
-	CodeChallenge   string
-	AuthTime        time.Time
-	ACR             string
-	AMR             []string
-	ExpiresAt       time.Time
+	Hash            []byte    `json:"hash,omitempty"`
+	ClientID        string    `json:"client_id,omitempty"`
+	UserID          string    `json:"user_id,omitempty"`
+	RedirectURI     string    `json:"redirect_uri,omitempty"`
+	RedirectOmitted bool      `json:"redirect_omitted,omitempty"`
+	Scopes          []string  `json:"scopes,omitempty"`
+	Nonce           string    `json:"nonce,omitempty"`
+	CodeChallenge   string    `json:"code_challenge,omitempty"`
+	AuthTime        time.Time `json:"auth_time,omitzero"`
+	ACR             string    `json:"acr,omitempty"`
+	AMR             []string  `json:"amr,omitempty"`
+	ExpiresAt       time.Time `json:"expires_at,omitzero"`
 }
 
 // UsedCode is the durable mark of a redeemed code. Its row is inserted once; whoever inserts it has won.
@@ -92,15 +93,15 @@ type UsedCode struct {
 
 // BrowserSession is a signed-in user at one browser. Redis, under the keyed hash of the cookie's value.
 type BrowserSession struct {
-	Hash      []byte
-	UserID    string
-	Provider  string // id of the identity provider
-	AuthTime  time.Time
-	ACR       string
-	AMR       []string
-	CreatedAt time.Time
-	ExpiresAt time.Time // by inactivity; moved by every use
-	EndsAt    time.Time // never moved
+	Hash      []byte    `json:"hash,omitempty"`
+	UserID    string    `json:"user_id,omitempty"`
+	Provider  string    `json:"provider,omitempty"` // id of the identity provider
+	AuthTime  time.Time `json:"auth_time,omitzero"`
+	ACR       string    `json:"acr,omitempty"`
+	AMR       []string  `json:"amr,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // by inactivity; moved by every use
+	EndsAt    time.Time `json:"ends_at,omitzero"`    // never moved
 }
 
 // Consent is a user's lasting agreement that a client gets one scope.

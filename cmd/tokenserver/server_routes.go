@@ -34,6 +34,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Authorizations: s.redis, Codes: s.redis, Sessions: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
+		Signing: s.ring,
 	}
 	accounts := &idp.Accounts{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,

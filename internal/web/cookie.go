@@ -22,7 +22,7 @@ func CookiesFor(publicURL string) Cookies {
 // Set writes a cookie that scripts cannot read and that other sites' forms do not carry. life 0 = until the browser
 // closes.
 func (k Cookies) Set(c echo.Context, name, value string, life time.Duration) {
-	c.SetCookie(&http.Cookie{
+	c.SetCookie(&http.Cookie{ //nolint:gosec // plain http, without Secure, is for development on one machine
 		Name: k.name(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
 		Secure: k.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
@@ -39,7 +39,7 @@ func (k Cookies) Get(c echo.Context, name string) string {
 
 // Delete makes the browser forget a cookie.
 func (k Cookies) Delete(c echo.Context, name string) {
-	c.SetCookie(&http.Cookie{
+	c.SetCookie(&http.Cookie{ //nolint:gosec // plain http, without Secure, is for development on one machine
 		Name: k.name(name), Path: "/", MaxAge: -1, Secure: k.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
