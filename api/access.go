@@ -32,12 +32,18 @@ type settingsSource interface {
 
 // How access is refused. The answers come in the form of the family: OAuth or API style.
 var (
-	accessBadCredentials = outcome.Failure{Code: outcome.InvalidClient, Audit: audit.APIAccessNotAllowedInvalidCredentials,
-		Text: "the API client could not be authenticated"}
-	accessGrantOff = outcome.Failure{Code: outcome.UnauthorizedClient, Audit: audit.APIAccessNotAllowedDisabledGrantType,
-		Text: "the client may not call server APIs"}
-	accessBadScope = outcome.Failure{Code: outcome.InvalidScope, Audit: audit.APIAccessNotAllowedInvalidScopes,
-		Text: "the API client may not call this API"}
+	accessBadCredentials = outcome.Failure{
+		Code: outcome.InvalidClient, Audit: audit.APIAccessNotAllowedInvalidCredentials,
+		Text: "the API client could not be authenticated",
+	}
+	accessGrantOff = outcome.Failure{
+		Code: outcome.UnauthorizedClient, Audit: audit.APIAccessNotAllowedDisabledGrantType,
+		Text: "the client may not call server APIs",
+	}
+	accessBadScope = outcome.Failure{
+		Code: outcome.InvalidScope, Audit: audit.APIAccessNotAllowedInvalidScopes,
+		Text: "the API client may not call this API",
+	}
 )
 
 // Require is middleware that lets through API clients with the given API scope, and records API_ACCESS_GRANTED. The

@@ -53,8 +53,10 @@ func newAccessKit(t *testing.T) *accessKit {
 		APIClients: []settings.APIClient{
 			{ID: "portal", Authentication: settings.SecretBasic, Secret: digest, Scopes: []string{settings.APIMobileAuthentication}},
 			{ID: "desk", Authentication: settings.SecretBasic, Secret: digest, Scopes: []string{settings.APIEndUser, settings.APIEvents}},
-			{ID: "signer", Authentication: settings.PrivateKeyJWT, Scopes: []string{settings.APIMobileAuthentication},
-				PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))},
+			{
+				ID: "signer", Authentication: settings.PrivateKeyJWT, Scopes: []string{settings.APIMobileAuthentication},
+				PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+			},
 			{ID: "off", Authentication: settings.SecretBasic, Secret: digest, Disabled: true},
 		},
 		WebClients: []settings.WebClient{
@@ -64,8 +66,10 @@ func newAccessKit(t *testing.T) *accessKit {
 		Applications: []settings.Application{{ID: "bank"}},
 	})
 	k.app = [2]string{secret.NewToken(), secret.NewToken()}
-	err = k.Store.AddInstallation(t.Context(), store.Installation{ClientID: k.app[0], RegistrationID: "r", Application: "bank",
-		Platform: "ios", Version: "1", APIVersion: 1, SecretDigest: k.Keys.MAC(secret.ForClientSecret, k.app[1])})
+	err = k.Store.AddInstallation(t.Context(), store.Installation{
+		ClientID: k.app[0], RegistrationID: "r", Application: "bank",
+		Platform: "ios", Version: "1", APIVersion: 1, SecretDigest: k.Keys.MAC(secret.ForClientSecret, k.app[1]),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +96,10 @@ func newAccessKit(t *testing.T) *accessKit {
 
 func (k *accessKit) assertion(t *testing.T, clientID string) string {
 	t.Helper()
-	text, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"iss": clientID, "sub": clientID, "aud": k.Issuer,
-		"jti": k.NewID(), "exp": k.Now().Add(time.Minute).Unix()}).SignedString(k.key)
+	text, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+		"iss": clientID, "sub": clientID, "aud": k.Issuer,
+		"jti": k.NewID(), "exp": k.Now().Add(time.Minute).Unix(),
+	}).SignedString(k.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,15 +125,21 @@ func TestAccess(t *testing.T) {
 		reason string
 	}{
 		{"Basic", audittest.Request{Path: "/oauth/portal", Basic: portal}, 200, "portal", audit.APIAccessGranted, ""},
-		{"form; the handler reads it too", audittest.Request{Path: "/oauth/portal", Form: url.Values{"client_id": {"portal"}, "client_secret": {accessSecret}, "user": {"ann"}}},
-			200, "portal ann", audit.APIAccessGranted, ""},
+		{
+			"form; the handler reads it too",
+			audittest.Request{Path: "/oauth/portal", Form: url.Values{"client_id": {"portal"}, "client_secret": {accessSecret}, "user": {"ann"}}},
+			200, "portal ann", audit.APIAccessGranted, "",
+		},
 		{"assertion", audittest.Request{Path: "/oauth/portal", Bearer: replay}, 200, "signer", audit.APIAccessGranted, ""},
 		{"assertion again", audittest.Request{Path: "/oauth/portal", Bearer: replay}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "assertion_replayed"},
 		{"nothing", audittest.Request{Path: "/oauth/portal"}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "missing"},
 		{"malformed", audittest.Request{Path: "/oauth/portal", Header: http.Header{"Authorization": {"Basic %"}}}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "malformed"},
 		{"repeated client_id", audittest.Request{Path: "/oauth/portal", Form: url.Values{"client_id": {"portal", "x"}}}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "malformed"},
-		{"two methods", audittest.Request{Path: "/oauth/portal", Basic: portal, Form: url.Values{"client_id": {"portal"}, "client_secret": {accessSecret}}},
-			401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "ambiguous"},
+		{
+			"two methods",
+			audittest.Request{Path: "/oauth/portal", Basic: portal, Form: url.Values{"client_id": {"portal"}, "client_secret": {accessSecret}}},
+			401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "ambiguous",
+		},
 		{"unknown", audittest.Request{Path: "/oauth/portal", Basic: []string{"nobody", "x"}}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "unknown_client"},
 		{"disabled", audittest.Request{Path: "/oauth/portal", Basic: []string{"off", accessSecret}}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "disabled"},
 		{"wrong secret", audittest.Request{Path: "/oauth/portal", Basic: []string{"portal", "x"}}, 401, oauth401, audit.APIAccessNotAllowedInvalidCredentials, "wrong_secret"},
@@ -137,18 +149,34 @@ func TestAccess(t *testing.T) {
 		{"web client with client credentials", audittest.Request{Path: "/oauth/portal", Basic: []string{"batch", accessSecret}}, 400, noScope, audit.APIAccessNotAllowedInvalidScopes, ""},
 		{"installation", audittest.Request{Path: "/oauth/portal", Basic: k.app[:]}, 400, noScope, audit.APIAccessNotAllowedInvalidScopes, ""},
 		{"other API scope", audittest.Request{Path: "/oauth/portal", Basic: []string{"desk", accessSecret}}, 400, noScope, audit.APIAccessNotAllowedInvalidScopes, ""},
-		{"introspection", audittest.Request{Path: "/oauth/introspect", Basic: portal}, 403,
-			`{"error":"insufficient_scope","error_description":"the API client may not call this API"}`, audit.APIAccessNotAllowedInvalidScopes, ""},
+		{
+			"introspection",
+			audittest.Request{Path: "/oauth/introspect", Basic: portal},
+			403,
+			`{"error":"insufficient_scope","error_description":"the API client may not call this API"}`, audit.APIAccessNotAllowedInvalidScopes, "",
+		},
 		{"end-user API", audittest.Request{Path: "/oauth/users", Basic: []string{"desk", "x"}}, 401, oauth401, audit.APIAuthenticationFailed, "wrong_secret"},
 		{"end-user API, scope", audittest.Request{Path: "/oauth/users", Basic: portal}, 400, noScope, audit.APIAccessNotAllowedInvalidScopes, ""},
 		{"events", audittest.Request{Path: "/oauth/events", Basic: []string{"desk", "x"}}, 401, api401, audit.APIAccessNotAllowedInvalidCredentials, "wrong_secret"},
-		{"events, grant", audittest.Request{Path: "/oauth/events", Basic: []string{"shop", accessSecret}}, 403,
-			`{"code":"forbidden","message":"the client may not call server APIs","details":[]}`, audit.APIAccessNotAllowedDisabledGrantType, ""},
-		{"events, scope", audittest.Request{Path: "/oauth/events", Basic: portal}, 403,
-			`{"code":"forbidden","message":"the API client may not call this API","details":[]}`, audit.APIAccessNotAllowedInvalidScopes, ""},
+		{
+			"events, grant",
+			audittest.Request{Path: "/oauth/events", Basic: []string{"shop", accessSecret}},
+			403,
+			`{"code":"forbidden","message":"the client may not call server APIs","details":[]}`, audit.APIAccessNotAllowedDisabledGrantType, "",
+		},
+		{
+			"events, scope",
+			audittest.Request{Path: "/oauth/events", Basic: portal},
+			403,
+			`{"code":"forbidden","message":"the API client may not call this API","details":[]}`, audit.APIAccessNotAllowedInvalidScopes, "",
+		},
 		{"devices", audittest.Request{Path: "/oauth/devices", Basic: []string{"desk", "x"}}, 401, api401, audit.APIAuthenticationFailed, "wrong_secret"},
-		{"devices, scope", audittest.Request{Path: "/oauth/devices", Basic: portal}, 403,
-			`{"code":"insufficient_permissions","message":"the API client may not call this API","details":[]}`, audit.APIAccessNotAllowedInvalidScopes, ""},
+		{
+			"devices, scope",
+			audittest.Request{Path: "/oauth/devices", Basic: portal},
+			403,
+			`{"code":"insufficient_permissions","message":"the API client may not call this API","details":[]}`, audit.APIAccessNotAllowedInvalidScopes, "",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := audittest.Do(t, k.h, tc.r)

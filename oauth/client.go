@@ -25,8 +25,10 @@ const badClient = "the client could not be authenticated"
 
 // How the token endpoint refuses clients (RFC 6749 §5.2). The answer never tells an unknown client from a wrong secret.
 var tokenClientFailures = clientFailures{
-	ambiguous: outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "use one way to authenticate the client"},
+	ambiguous: outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "use one way to authenticate the client",
+	},
 	unknown: outcome.Failure{Code: outcome.InvalidClient, Audit: audit.TokenRequestInvalidClient, Text: badClient},
 	wrong:   outcome.Failure{Code: outcome.InvalidClient, Audit: audit.TokenRequestInvalidClientCredentials, Text: badClient},
 }
@@ -37,10 +39,14 @@ var clientThrottled = outcome.Failure{Code: outcome.TooManyRequests, Text: "too 
 
 // How an installation that has proved itself is refused all the same.
 var (
-	versionDisabled = outcome.Failure{Code: outcome.VersionDisabled, Audit: audit.ClientValidationVersionDisabled,
-		Text: "this version of the app is disabled"}
-	apiVersionDiffers = outcome.Failure{Code: outcome.UnauthorizedClient, Audit: audit.APIVersionNotAllowed,
-		Text: "the installation is registered with another API version"}
+	versionDisabled = outcome.Failure{
+		Code: outcome.VersionDisabled, Audit: audit.ClientValidationVersionDisabled,
+		Text: "this version of the app is disabled",
+	}
+	apiVersionDiffers = outcome.Failure{
+		Code: outcome.UnauthorizedClient, Audit: audit.APIVersionNotAllowed,
+		Text: "the installation is registered with another API version",
+	}
 )
 
 // credentials reads what the request says about its client.

@@ -19,8 +19,10 @@ func FuzzAuthorizationHeader(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		got := audittest.Do(t, k.h, audittest.Request{Path: "/oauth/v1/token", Header: http.Header{"Authorization": {header}},
-			Form: pairs("grant_type", "client_credentials")})
+		got := audittest.Do(t, k.h, audittest.Request{
+			Path: "/oauth/v1/token", Header: http.Header{"Authorization": {header}},
+			Form: pairs("grant_type", "client_credentials"),
+		})
 		if got.Status != http.StatusUnauthorized && got.Status != http.StatusTooManyRequests {
 			t.Errorf("%d %s", got.Status, got.Body)
 		}

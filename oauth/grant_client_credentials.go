@@ -24,8 +24,10 @@ func mayUseClientCredentials(c clientauth.Client) bool {
 }
 
 // tokenScopeInvalid: a scope that the client does not have, or none at all (RFC 6749 §5.2).
-var tokenScopeInvalid = outcome.Failure{Code: outcome.InvalidScope, Audit: audit.TokenRequestScopeInvalid,
-	Text: "a requested scope is malformed, unknown or not allowed for the client"}
+var tokenScopeInvalid = outcome.Failure{
+	Code: outcome.InvalidScope, Audit: audit.TokenRequestScopeInvalid,
+	Text: "a requested scope is malformed, unknown or not allowed for the client",
+}
 
 // clientCredentials gives a client a token of its own (RFC 6749 §4.4): no user, no refresh token, no ID token.
 // It succeeds with TOKEN_REQUEST_ACCESS_TOKEN_CREATED. One round trip to Redis.

@@ -28,27 +28,41 @@ func TestClientCredentials(t *testing.T) {
 		{name: "secret in the form", form: []string{"client_id", "shop", "client_secret", webSecret}, status: 200, scope: "read", audit: created},
 		{name: "JWT", basic: []string{"jwt", webSecret}, status: 200, scope: "read", audit: created},
 		{name: "installation", basic: []string{app, appSecret}, status: 200, scope: "read", audit: created},
-		{name: "unknown scope", basic: []string{"shop", webSecret}, form: []string{"scope", "admin"}, status: 400,
+		{
+			name: "unknown scope", basic: []string{"shop", webSecret}, form: []string{"scope", "admin"}, status: 400,
 			error: `{"error":"invalid_scope","error_description":"a requested scope is malformed, unknown or not allowed for the client"}`,
-			audit: []audit.Code{audit.TokenRequestScopeInvalid}},
-		{name: "malformed scope", basic: []string{"shop", webSecret}, form: []string{"scope", "read  write"}, status: 400,
+			audit: []audit.Code{audit.TokenRequestScopeInvalid},
+		},
+		{
+			name: "malformed scope", basic: []string{"shop", webSecret}, form: []string{"scope", "read  write"}, status: 400,
 			error: `{"error":"invalid_scope","error_description":"a requested scope is malformed, unknown or not allowed for the client"}`,
-			audit: []audit.Code{audit.TokenRequestScopeInvalid}},
-		{name: "no scope at all", basic: []string{"bare", webSecret}, status: 400,
+			audit: []audit.Code{audit.TokenRequestScopeInvalid},
+		},
+		{
+			name: "no scope at all", basic: []string{"bare", webSecret}, status: 400,
 			error: `{"error":"invalid_scope","error_description":"a requested scope is malformed, unknown or not allowed for the client"}`,
-			audit: []audit.Code{audit.TokenRequestScopeInvalid}},
-		{name: "grant not enabled", basic: []string{"codes", webSecret}, status: 400,
+			audit: []audit.Code{audit.TokenRequestScopeInvalid},
+		},
+		{
+			name: "grant not enabled", basic: []string{"codes", webSecret}, status: 400,
 			error: `{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`,
-			audit: []audit.Code{audit.TokenRequestDisabledGrantType}},
-		{name: "public client", form: []string{"client_id", "spa"}, status: 400,
+			audit: []audit.Code{audit.TokenRequestDisabledGrantType},
+		},
+		{
+			name: "public client", form: []string{"client_id", "spa"}, status: 400,
 			error: `{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`,
-			audit: []audit.Code{audit.TokenRequestDisabledGrantType}},
-		{name: "API client", basic: []string{"gateway", apiSecret}, status: 400,
+			audit: []audit.Code{audit.TokenRequestDisabledGrantType},
+		},
+		{
+			name: "API client", basic: []string{"gateway", apiSecret}, status: 400,
 			error: `{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`,
-			audit: []audit.Code{audit.TokenRequestDisabledGrantType}},
-		{name: "application without anonymous calls", basic: []string{plain, plainSecret}, status: 400,
+			audit: []audit.Code{audit.TokenRequestDisabledGrantType},
+		},
+		{
+			name: "application without anonymous calls", basic: []string{plain, plainSecret}, status: 400,
 			error: `{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`,
-			audit: []audit.Code{audit.TokenRequestDisabledGrantType}},
+			audit: []audit.Code{audit.TokenRequestDisabledGrantType},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := k.post(t, "/v1/token", tc.basic, append([]string{"grant_type", "client_credentials"}, tc.form...)...)

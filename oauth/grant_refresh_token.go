@@ -23,21 +23,35 @@ func mayRefresh(c clientauth.Client) bool {
 
 // How refreshToken fails.
 var (
-	refreshNoToken = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "refresh_token is missing"}
-	refreshBadKind = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "refresh_token_type must be DEFAULT or FINGER_PRINT"}
-	refreshBadProfile = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalidProfileID,
-		Text: "profile_id is missing or malformed"}
-	refreshInvalid = outcome.Failure{Code: outcome.InvalidGrant, Audit: audit.TokenRequestInvalidRefreshToken,
-		Text: "the refresh token is not valid"}
-	refreshLimit = outcome.Failure{Code: outcome.InvalidGrant, Audit: audit.TokenRequestRefreshTokenRetryCountExceeded,
-		Text: "too many wrong refresh tokens, the profile has been removed"}
-	refreshFingerLimit = outcome.Failure{Code: outcome.InvalidGrant,
+	refreshNoToken = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "refresh_token is missing",
+	}
+	refreshBadKind = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "refresh_token_type must be DEFAULT or FINGER_PRINT",
+	}
+	refreshBadProfile = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalidProfileID,
+		Text: "profile_id is missing or malformed",
+	}
+	refreshInvalid = outcome.Failure{
+		Code: outcome.InvalidGrant, Audit: audit.TokenRequestInvalidRefreshToken,
+		Text: "the refresh token is not valid",
+	}
+	refreshLimit = outcome.Failure{
+		Code: outcome.InvalidGrant, Audit: audit.TokenRequestRefreshTokenRetryCountExceeded,
+		Text: "too many wrong refresh tokens, the profile has been removed",
+	}
+	refreshFingerLimit = outcome.Failure{
+		Code:  outcome.InvalidGrant,
 		Audit: audit.TokenRequestFingerPrintRefreshTokenRetryCountExceeded,
-		Text:  "the fingerprint refresh token is wrong, the fingerprint tokens have been removed"}
-	idTokenFailed = outcome.Failure{Code: outcome.ServerError, Audit: audit.AuthorizationFailedUnableToGenerateIDToken,
-		Text: "the ID token cannot be made"}
+		Text:  "the fingerprint refresh token is wrong, the fingerprint tokens have been removed",
+	}
+	idTokenFailed = outcome.Failure{
+		Code: outcome.ServerError, Audit: audit.AuthorizationFailedUnableToGenerateIDToken,
+		Text: "the ID token cannot be made",
+	}
 )
 
 // refresh is one refresh request, sorted out.

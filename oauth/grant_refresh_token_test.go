@@ -39,8 +39,10 @@ func newPhone(t testing.TB, k *kit, change func(*store.Installation), grant func
 	p := &phone{kit: k, profileID: "AB12cd"}
 	p.id, p.secret = k.installation(t, change)
 	k.profile(t, p.id, p.profileID, "ann")
-	g := token.Grant{ClientID: p.id, ProfileID: p.profileID, UserID: "ann", Scopes: []string{"read", "openid"}, Refresh: true,
-		Application: "bank", Platform: "ios", Version: "1.0"}
+	g := token.Grant{
+		ClientID: p.id, ProfileID: p.profileID, UserID: "ann", Scopes: []string{"read", "openid"}, Refresh: true,
+		Application: "bank", Platform: "ios", Version: "1.0",
+	}
 	if grant != nil {
 		grant(&g)
 	}
@@ -279,22 +281,57 @@ func TestRefreshFailures(t *testing.T) {
 		want   string
 		audit  audit.Code
 	}{
-		{"no token", []string{p.id, p.secret}, []string{"profile_id", p.profileID}, 400,
-			`{"error":"invalid_request","error_description":"refresh_token is missing"}`, audit.TokenRequestInvalid},
-		{"unknown kind", []string{p.id, p.secret}, []string{"refresh_token", "x", "refresh_token_type", "VOICE", "profile_id", p.profileID}, 400,
-			`{"error":"invalid_request","error_description":"refresh_token_type must be DEFAULT or FINGER_PRINT"}`, audit.TokenRequestInvalid},
-		{"malformed profile", []string{p.id, p.secret}, []string{"refresh_token", "x", "profile_id", "AB12c"}, 400,
-			`{"error":"invalid_request","error_description":"profile_id is missing or malformed"}`, audit.TokenRequestInvalidProfileID},
-		{"two profiles, none named", []string{p.id, p.secret}, []string{"refresh_token", "x"}, 400,
-			`{"error":"invalid_request","error_description":"profile_id is missing or malformed"}`, audit.TokenRequestInvalidProfileID},
+		{
+			"no token",
+			[]string{p.id, p.secret},
+			[]string{"profile_id", p.profileID},
+			400,
+			`{"error":"invalid_request","error_description":"refresh_token is missing"}`, audit.TokenRequestInvalid,
+		},
+		{
+			"unknown kind",
+			[]string{p.id, p.secret},
+			[]string{"refresh_token", "x", "refresh_token_type", "VOICE", "profile_id", p.profileID},
+			400,
+			`{"error":"invalid_request","error_description":"refresh_token_type must be DEFAULT or FINGER_PRINT"}`, audit.TokenRequestInvalid,
+		},
+		{
+			"malformed profile",
+			[]string{p.id, p.secret},
+			[]string{"refresh_token", "x", "profile_id", "AB12c"},
+			400,
+			`{"error":"invalid_request","error_description":"profile_id is missing or malformed"}`, audit.TokenRequestInvalidProfileID,
+		},
+		{
+			"two profiles, none named",
+			[]string{p.id, p.secret},
+			[]string{"refresh_token", "x"},
+			400,
+			`{"error":"invalid_request","error_description":"profile_id is missing or malformed"}`, audit.TokenRequestInvalidProfileID,
+		},
 		{"unknown profile", []string{p.id, p.secret}, []string{"refresh_token", "x", "profile_id", "nobody"}, 400, invalidRefresh, audit.TokenRequestInvalidRefreshToken},
 		{"profile without token", []string{p.id, p.secret}, []string{"refresh_token", p.first.RefreshToken, "profile_id", "second"}, 400, invalidRefresh, audit.TokenRequestInvalidRefreshToken},
-		{"wider scope", []string{p.id, p.secret}, []string{"refresh_token", p.first.RefreshToken, "profile_id", p.profileID, "scope", "read write"}, 400,
-			`{"error":"invalid_scope","error_description":"a requested scope is malformed, unknown or not allowed for the client"}`, audit.TokenRequestScopeInvalid},
-		{"application without PIN", []string{plain, plainSecret}, []string{"refresh_token", "x", "profile_id", p.profileID}, 400,
-			`{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`, audit.TokenRequestDisabledGrantType},
-		{"web client without refresh tokens", []string{"codes", webSecret}, []string{"refresh_token", "x"}, 400,
-			`{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`, audit.TokenRequestDisabledGrantType},
+		{
+			"wider scope",
+			[]string{p.id, p.secret},
+			[]string{"refresh_token", p.first.RefreshToken, "profile_id", p.profileID, "scope", "read write"},
+			400,
+			`{"error":"invalid_scope","error_description":"a requested scope is malformed, unknown or not allowed for the client"}`, audit.TokenRequestScopeInvalid,
+		},
+		{
+			"application without PIN",
+			[]string{plain, plainSecret},
+			[]string{"refresh_token", "x", "profile_id", p.profileID},
+			400,
+			`{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`, audit.TokenRequestDisabledGrantType,
+		},
+		{
+			"web client without refresh tokens",
+			[]string{"codes", webSecret},
+			[]string{"refresh_token", "x"},
+			400,
+			`{"error":"unauthorized_client","error_description":"the client may not use this grant type"}`, audit.TokenRequestDisabledGrantType,
+		},
 		{"token of an installation at a web client", []string{"shop", webSecret}, []string{"refresh_token", p.first.RefreshToken}, 400, invalidRefresh, audit.TokenRequestInvalidRefreshToken},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -337,8 +374,10 @@ func TestRefreshOnlyProfile(t *testing.T) {
 func TestRefreshFingerprint(t *testing.T) {
 	k := newKit(t)
 	p := newPhone(t, k, nil, nil)
-	finger := k.issue(t, token.Grant{ClientID: p.id, ProfileID: p.profileID, UserID: "ann", Scopes: []string{"read"}, Refresh: true,
-		Kind: store.FingerprintToken, Application: "bank", Platform: "ios", Version: "1.0"})
+	finger := k.issue(t, token.Grant{
+		ClientID: p.id, ProfileID: p.profileID, UserID: "ann", Scopes: []string{"read"}, Refresh: true,
+		Kind: store.FingerprintToken, Application: "bank", Platform: "ios", Version: "1.0",
+	})
 	second := p.good(t, finger.RefreshToken, "refresh_token_type", "FINGER_PRINT")
 	k.want(t, audit.TokenRequestFingerPrintAccessTokenRefreshed)
 	bad(t, p.refresh(t, secret.NewToken(), "refresh_token_type", "FINGER_PRINT"), 400,
@@ -355,8 +394,10 @@ func TestRefreshFingerprint(t *testing.T) {
 func TestRefreshOfWebClients(t *testing.T) {
 	k := newKit(t)
 	web := func(id string) token.Issued {
-		return k.issue(t, token.Grant{ClientID: id, ProfileID: "static", UserID: "ann", Scopes: []string{"read"}, Refresh: true,
-			RefreshLife: map[string]time.Duration{"brief": 600 * time.Second}[id]})
+		return k.issue(t, token.Grant{
+			ClientID: id, ProfileID: "static", UserID: "ann", Scopes: []string{"read"}, Refresh: true,
+			RefreshLife: map[string]time.Duration{"brief": 600 * time.Second}[id],
+		})
 	}
 	refresh := func(id, token string) audittest.Answer {
 		t.Helper()

@@ -21,10 +21,14 @@ const inactive = `{"active":false}`
 // How introspection fails. A token that is not live is no failure of the call: 200, with
 // TOKEN_REQUEST_INVALID_ACCESS_TOKEN or, when it is unknown, TOKEN_REQUEST_INVALID_BEARER_TOKEN.
 var (
-	introspectMalformed = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "the request must be one form without repeated parameters and without a query"}
-	introspectNoToken = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "token is missing"}
+	introspectMalformed = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "the request must be one form without repeated parameters and without a query",
+	}
+	introspectNoToken = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "token is missing",
+	}
 )
 
 // introspectV1 answers POST /oauth/api/v1/token/introspect: exp is the remaining life in milliseconds.
@@ -45,7 +49,7 @@ func (h *Handler) introspect(c echo.Context, version int) error {
 		return introspectNoToken
 	}
 	t, err := h.Tokens.Verify(ctx, form["token"])
-	reason := ""
+	var reason string
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		h.Audit.Record(ctx, audit.TokenRequestInvalidBearerToken)
@@ -67,8 +71,10 @@ func (h *Handler) introspect(c echo.Context, version int) error {
 			return err
 		}
 	}
-	about := []audit.Attr{audit.Client(t.ClientID), audit.User(t.UserID), audit.Profile(t.ProfileID),
-		audit.App(t.Application, t.Platform, t.Version)}
+	about := []audit.Attr{
+		audit.Client(t.ClientID), audit.User(t.UserID), audit.Profile(t.ProfileID),
+		audit.App(t.Application, t.Platform, t.Version),
+	}
 	if reason != "" {
 		h.Audit.Record(ctx, audit.TokenRequestInvalidAccessToken, append(about, audit.Reason(reason))...)
 		return web.JSONBytes(c, http.StatusOK, []byte(inactive))

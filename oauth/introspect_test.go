@@ -56,7 +56,7 @@ func TestIntrospectInactive(t *testing.T) {
 		return func() {
 			document := k.settings(t)
 			f(&document)
-			k.Env.Settings.Set(document)
+			k.Settings.Set(document)
 		}
 	}
 	for _, tc := range []struct {
@@ -70,8 +70,10 @@ func TestIntrospectInactive(t *testing.T) {
 		{"not a JWT", "a.b.c", "", nil, audit.TokenRequestInvalidBearerToken},
 		{"long", strings.Repeat("x", 9000), "", nil, audit.TokenRequestInvalidBearerToken},
 		{"a lot of dots", strings.Repeat(".", 8000), "", nil, audit.TokenRequestInvalidBearerToken},
-		{"version disabled", p.first.AccessToken, "version_disabled",
-			change(func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled }), audit.TokenRequestInvalidAccessToken},
+		{
+			"version disabled", p.first.AccessToken, "version_disabled",
+			change(func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled }), audit.TokenRequestInvalidAccessToken,
+		},
 		{"client disabled", own.AccessToken, "client_disabled", change(func(d *settings.Document) { d.WebClients[0].Disabled = true }), audit.TokenRequestInvalidAccessToken},
 		{"expired", own.AccessToken, "expired", func() { k.Clock.Advance(900 * time.Second) }, audit.TokenRequestInvalidAccessToken},
 		{"expired JWT", signed.AccessToken, "expired", nil, audit.TokenRequestInvalidAccessToken},
@@ -88,7 +90,7 @@ func TestIntrospectInactive(t *testing.T) {
 				events[1].Agent != "api:gateway" || !strings.Contains(events[1].Details, tc.reason) {
 				t.Errorf("events %+v, want %s because of %q", events, tc.code, tc.reason)
 			}
-			k.Env.Settings.Set(k.document)
+			k.Settings.Set(k.document)
 		})
 	}
 }
@@ -119,16 +121,33 @@ func TestIntrospectRefuses(t *testing.T) {
 		want   string
 		audit  []audit.Code
 	}{
-		{"no token", audittest.Request{Basic: []string{"gateway", apiSecret}, Form: pairs("x", "y")}, 400,
-			`{"error":"invalid_request","error_description":"token is missing"}`, []audit.Code{audit.APIAccessGranted, audit.TokenRequestInvalid}},
-		{"not a form", audittest.Request{Basic: []string{"gateway", apiSecret}, JSON: `{"token":"x"}`}, 400, badForm,
-			[]audit.Code{audit.APIAccessGranted, audit.TokenRequestInvalid}},
-		{"no credentials", audittest.Request{Form: pairs("token", "x")}, 401,
+		{
+			"no token",
+			audittest.Request{Basic: []string{"gateway", apiSecret}, Form: pairs("x", "y")},
+			400,
+			`{"error":"invalid_request","error_description":"token is missing"}`,
+			[]audit.Code{audit.APIAccessGranted, audit.TokenRequestInvalid},
+		},
+		{
+			"not a form",
+			audittest.Request{Basic: []string{"gateway", apiSecret}, JSON: `{"token":"x"}`},
+			400, badForm,
+			[]audit.Code{audit.APIAccessGranted, audit.TokenRequestInvalid},
+		},
+		{
+			"no credentials",
+			audittest.Request{Form: pairs("token", "x")},
+			401,
 			`{"error":"invalid_client","error_description":"the API client could not be authenticated"}`,
-			[]audit.Code{audit.APIAccessNotAllowedInvalidCredentials}},
-		{"missing API scope", audittest.Request{Basic: []string{"portal", apiSecret}, Form: pairs("token", "x")}, 403,
+			[]audit.Code{audit.APIAccessNotAllowedInvalidCredentials},
+		},
+		{
+			"missing API scope",
+			audittest.Request{Basic: []string{"portal", apiSecret}, Form: pairs("token", "x")},
+			403,
 			`{"error":"insufficient_scope","error_description":"the API client may not call this API"}`,
-			[]audit.Code{audit.APIAccessNotAllowedInvalidScopes}},
+			[]audit.Code{audit.APIAccessNotAllowedInvalidScopes},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.r.Path, tc.r.Method = "/oauth/api/v2/token/introspect", http.MethodPost

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/labstack/echo/v4"
 
@@ -145,7 +144,8 @@ func (k *kit) settings(t testing.TB) settings.Document {
 		},
 		Applications: []settings.Application{
 			{ID: "bank", DefaultScopes: []string{"read"}, AdditionalScopes: []string{"write", "profile"}, Versions: []settings.AppVersion{
-				{Platform: "ios", Version: "1.0"}, {Platform: "ios", Version: "2.0", Status: settings.LoginOnly, IntegrityLevel: settings.IntegrityNone},
+				{Platform: "ios", Version: "1.0"},
+				{Platform: "ios", Version: "2.0", Status: settings.LoginOnly, IntegrityLevel: settings.IntegrityNone},
 				{Platform: "ios", Version: "0.9", Status: settings.VersionDisabled},
 			}},
 			{ID: "plain", AnonymousResourceCalls: &off, PINAuthentication: &off, Versions: []settings.AppVersion{{Platform: "ios", Version: "1.0"}}},

@@ -11,11 +11,10 @@ import (
 
 // How long tokens live, seconds, when the client's settings do not say.
 const (
-	usualAccessLife   = 900
-	shortestLife      = 30
-	longestAccessLife = 24 * 60 * 60
-	usualIDTokenLife  = 3600
-	longestIDToken    = 24 * 60 * 60
+	usualAccessLife  = 900
+	usualIDTokenLife = 3600
+	shortestLife     = 30
+	longestLife      = 24 * 60 * 60
 )
 
 // baseGrant fills in what the client's settings and the scopes decide about tokens: lives, format, audiences, usage
@@ -28,8 +27,8 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 		g.Application, g.Platform, g.Version = a.ID, c.Installation.Platform, c.Installation.Version
 		g.Audience = slices.Concat(a.ResourceGateways, a.AdditionalAudiences)
 		g.Format = a.AccessTokenFormat
-		g.AccessLife = life(a.AccessTokenExpiresIn, usualAccessLife, longestAccessLife)
-		g.IDTokenLife = life(a.IDTokenExpiresIn, usualIDTokenLife, longestIDToken)
+		g.AccessLife = life(a.AccessTokenExpiresIn, usualAccessLife)
+		g.IDTokenLife = life(a.IDTokenExpiresIn, usualIDTokenLife)
 		g.FamilyLife = unlimited(a.RegistrationValidity)
 		g.Refresh = a.UsesPIN()
 	case c.Web != nil:
@@ -37,8 +36,8 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 		g.ProfileID = token.StaticProfile
 		g.Audience, g.IDAudience = w.AdditionalAudiences, w.AdditionalAudiences
 		g.Format = w.AccessTokenFormat
-		g.AccessLife = life(w.AccessTokenExpiresIn, usualAccessLife, longestAccessLife)
-		g.IDTokenLife = life(w.IDTokenExpiresIn, usualIDTokenLife, longestIDToken)
+		g.AccessLife = life(w.AccessTokenExpiresIn, usualAccessLife)
+		g.IDTokenLife = life(w.IDTokenExpiresIn, usualIDTokenLife)
 		g.RefreshLife = unlimited(w.RefreshTokenExpiresIn)
 		g.FamilyLife = unlimited(w.MaxRefreshValidity)
 		g.Refresh = w.RefreshTokenEnabled
@@ -47,11 +46,11 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 }
 
 // life is a configured number of seconds within its limits; 0 = the usual one.
-func life(configured, usual, longest int) time.Duration {
+func life(configured, usual int) time.Duration {
 	if configured <= 0 {
 		configured = usual
 	}
-	return time.Duration(min(max(configured, shortestLife), longest)) * time.Second
+	return time.Duration(min(max(configured, shortestLife), longestLife)) * time.Second
 }
 
 // unlimited is a configured number of seconds; 0 = no limit.

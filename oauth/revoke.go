@@ -23,22 +23,32 @@ const (
 
 // How the revocation endpoints refuse clients.
 var revokeClientFailures = clientFailures{
-	ambiguous: outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRevokeClientInvalid,
-		Text: "use one way to authenticate the client"},
+	ambiguous: outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRevokeClientInvalid,
+		Text: "use one way to authenticate the client",
+	},
 	unknown: outcome.Failure{Code: outcome.InvalidClient, Audit: audit.TokenRevokeClientInvalid, Text: badClient},
 	wrong:   outcome.Failure{Code: outcome.InvalidClient, Audit: audit.TokenRevokeClientInvalid, Text: badClient},
 }
 
 // How revoke fails. A token that is not there is no failure of the call (RFC 7009 §2.2): 200 with the code of a miss.
 var (
-	revokeMalformed = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
-		Text: "the request must be one form without repeated parameters and without a query"}
-	revokeMissing = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
-		Text: "token is missing", Attrs: []audit.Attr{audit.Reason("missing")}}
-	revokeForeignAccess = outcome.Failure{Code: outcome.UnauthorizedClient, Audit: audit.TokenRevokeAccessTokenInvalid,
-		Text: "the token belongs to another client", Attrs: []audit.Attr{audit.Reason("foreign")}}
-	revokeForeignRefresh = outcome.Failure{Code: outcome.UnauthorizedClient, Audit: audit.TokenRevokeRefreshTokenInvalid,
-		Text: "the token belongs to another client", Attrs: []audit.Attr{audit.Reason("foreign")}}
+	revokeMalformed = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
+		Text: "the request must be one form without repeated parameters and without a query",
+	}
+	revokeMissing = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
+		Text: "token is missing", Attrs: []audit.Attr{audit.Reason("missing")},
+	}
+	revokeForeignAccess = outcome.Failure{
+		Code: outcome.UnauthorizedClient, Audit: audit.TokenRevokeAccessTokenInvalid,
+		Text: "the token belongs to another client", Attrs: []audit.Attr{audit.Reason("foreign")},
+	}
+	revokeForeignRefresh = outcome.Failure{
+		Code: outcome.UnauthorizedClient, Audit: audit.TokenRevokeRefreshTokenInvalid,
+		Text: "the token belongs to another client", Attrs: []audit.Attr{audit.Reason("foreign")},
+	}
 )
 
 // revoke ends one token (RFC 7009): an access token alone, a refresh token with the access tokens made from it. Both

@@ -17,12 +17,18 @@ import (
 
 // How the bulk revocations of an installation fail, besides those of revoke.
 var (
-	revokeNotAnApp = outcome.Failure{Code: outcome.InvalidClient, Audit: audit.TokenRevokeClientInvalid, Text: badClient,
-		Attrs: []audit.Attr{audit.Reason("not_an_installation")}}
-	revokeBadProfile = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
-		Text: "profile_id is missing or malformed", Attrs: []audit.Attr{audit.Reason("profile")}}
-	revokeBadType = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
-		Text: "token_type must be FINGER_PRINT or absent", Attrs: []audit.Attr{audit.Reason("token_type")}}
+	revokeNotAnApp = outcome.Failure{
+		Code: outcome.InvalidClient, Audit: audit.TokenRevokeClientInvalid, Text: badClient,
+		Attrs: []audit.Attr{audit.Reason("not_an_installation")},
+	}
+	revokeBadProfile = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
+		Text: "profile_id is missing or malformed", Attrs: []audit.Attr{audit.Reason("profile")},
+	}
+	revokeBadType = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRevokeTokenInvalid,
+		Text: "token_type must be FINGER_PRINT or absent", Attrs: []audit.Attr{audit.Reason("token_type")},
+	}
 )
 
 // installationRevoker is revoker for the calls that only installations make.

@@ -46,8 +46,12 @@ func TestRevoke(t *testing.T) {
 		{"unknown refresh token", shop, []string{"token", "x", "token_type_hint", "refresh_token"}, 200, "", audit.TokenRevokeRefreshTokenInvalid},
 		{"foreign access token", []string{"bare", webSecret}, []string{"token", own()}, 400, foreign, audit.TokenRevokeAccessTokenInvalid},
 		{"foreign refresh token", []string{"bare", webSecret}, []string{"token", user("shop").RefreshToken}, 400, foreign, audit.TokenRevokeRefreshTokenInvalid},
-		{"no token", shop, []string{"token_type_hint", "access_token"}, 400,
-			`{"error":"invalid_request","error_description":"token is missing"}`, audit.TokenRevokeTokenInvalid},
+		{
+			"no token", shop,
+			[]string{"token_type_hint", "access_token"},
+			400,
+			`{"error":"invalid_request","error_description":"token is missing"}`, audit.TokenRevokeTokenInvalid,
+		},
 		{"repeated token", shop, []string{"token", "a", "token", "b"}, 400, badForm, audit.TokenRevokeTokenInvalid},
 		{"unknown client", []string{"nobody", "x"}, []string{"token", "x"}, 401, badClient, audit.TokenRevokeClientInvalid},
 		{"wrong secret", []string{"shop", "x"}, []string{"token", "x"}, 401, badClient, audit.TokenRevokeClientInvalid},
@@ -102,27 +106,52 @@ func TestRevokeBulk(t *testing.T) {
 		profile             bool // the profile is still there
 	}{
 		{"client", "/v1/revoke/client", nil, 200, "", []audit.Code{audit.TokenRevokeClientTokensSuccess}, false, false, false, true},
-		{"client, fingerprint", "/v1/revoke/client", []string{"token_type", "FINGER_PRINT"}, 200, "",
-			[]audit.Code{audit.TokenRevokeClientFingerPrintTokensSuccess}, true, false, true, true},
+		{
+			"client, fingerprint", "/v1/revoke/client",
+			[]string{"token_type", "FINGER_PRINT"},
+			200, "",
+			[]audit.Code{audit.TokenRevokeClientFingerPrintTokensSuccess},
+			true, false, true, true,
+		},
 		{"profile", "/v1/revoke/profile", []string{"profile_id", "AB12cd"}, 200, "", []audit.Code{audit.TokenRevokeProfileSuccess}, false, false, true, false},
-		{"profile tokens", "/v1/revoke/profile/tokens", []string{"profile_id", "AB12cd"}, 200, "",
-			[]audit.Code{audit.TokenRevokeProfileTokensSuccess}, false, false, true, true},
-		{"profile tokens, fingerprint", "/v1/revoke/profile/tokens", []string{"profile_id", "AB12cd", "token_type", "FINGER_PRINT"}, 200, "",
-			[]audit.Code{audit.TokenRevokeProfileFingerPrintTokensSuccess}, true, false, true, true},
+		{
+			"profile tokens", "/v1/revoke/profile/tokens",
+			[]string{"profile_id", "AB12cd"},
+			200, "",
+			[]audit.Code{audit.TokenRevokeProfileTokensSuccess},
+			false, false, true, true,
+		},
+		{
+			"profile tokens, fingerprint", "/v1/revoke/profile/tokens",
+			[]string{"profile_id", "AB12cd", "token_type", "FINGER_PRINT"},
+			200, "",
+			[]audit.Code{audit.TokenRevokeProfileFingerPrintTokensSuccess},
+			true, false, true, true,
+		},
 		{"unknown profile", "/v1/revoke/profile", []string{"profile_id", "nobody"}, 200, "", nil, true, true, true, true},
 		{"tokens of an unknown profile", "/v1/revoke/profile/tokens", []string{"profile_id", "nobody"}, 200, "", nil, true, true, true, true},
-		{"no profile", "/v1/revoke/profile", nil, 400, `{"error":"invalid_request","error_description":"profile_id is missing or malformed"}`,
-			[]audit.Code{audit.TokenRevokeTokenInvalid}, true, true, true, true},
-		{"unknown token type", "/v1/revoke/client", []string{"token_type", "FACE"}, 400,
+		{
+			"no profile", "/v1/revoke/profile", nil, 400, `{"error":"invalid_request","error_description":"profile_id is missing or malformed"}`,
+			[]audit.Code{audit.TokenRevokeTokenInvalid},
+			true, true, true, true,
+		},
+		{
+			"unknown token type", "/v1/revoke/client",
+			[]string{"token_type", "FACE"},
+			400,
 			`{"error":"invalid_request","error_description":"token_type must be FINGER_PRINT or absent"}`,
-			[]audit.Code{audit.TokenRevokeTokenInvalid}, true, true, true, true},
+			[]audit.Code{audit.TokenRevokeTokenInvalid},
+			true, true, true, true,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := newKit(t)
 			p := newPhone(t, k, nil, nil)
 			basic := []string{p.id, p.secret}
-			finger := k.issue(t, token.Grant{ClientID: p.id, ProfileID: p.profileID, UserID: "ann", Scopes: []string{"read"}, Refresh: true,
-				Kind: store.FingerprintToken, Application: "bank", Platform: "ios", Version: "1.0"})
+			finger := k.issue(t, token.Grant{
+				ClientID: p.id, ProfileID: p.profileID, UserID: "ann", Scopes: []string{"read"}, Refresh: true,
+				Kind: store.FingerprintToken, Application: "bank", Platform: "ios", Version: "1.0",
+			})
 			own := good(t, k.post(t, "/token", basic, "grant_type", "client_credentials"))
 			k.Codes(t)
 			bad(t, k.post(t, tc.path, basic, tc.form...), tc.status, tc.want)
@@ -167,8 +196,10 @@ func TestRevokeWithDisabledVersion(t *testing.T) {
 	p := newPhone(t, k, func(i *store.Installation) { i.Version = "0.9" }, nil)
 	bad(t, k.post(t, "/v1/revoke/client", []string{p.id, p.secret}, "x", "y"), 200, "")
 	k.want(t, audit.TokenRevokeClientTokensSuccess)
-	got := audittest.Do(t, k.h, audittest.Request{Path: "/oauth/v1/revoke", Basic: []string{p.id, p.secret}, Form: pairs("token", "x"),
-		Header: http.Header{"X-Api-Version": {"2"}}})
+	got := audittest.Do(t, k.h, audittest.Request{
+		Path: "/oauth/v1/revoke", Basic: []string{p.id, p.secret}, Form: pairs("token", "x"),
+		Header: http.Header{"X-Api-Version": {"2"}},
+	})
 	bad(t, got, 400, `{"error":"unauthorized_client","error_description":"the installation is registered with another API version"}`)
 	k.want(t, audit.APIVersionNotAllowed)
 }

@@ -47,14 +47,22 @@ func (h *Handler) grants(name string) (grant, bool) {
 
 // How every token request can fail before its grant looks at it (RFC 6749 §5.2).
 var (
-	tokenMalformed = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "the request must be one form without repeated parameters and without a query"}
-	tokenNoGrantType = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "grant_type is missing"}
-	tokenUnknownGrant = outcome.Failure{Code: outcome.UnsupportedGrantType, Audit: audit.TokenRequestUnsupportedGrantType,
-		Text: "the grant type is not supported"}
-	tokenGrantOff = outcome.Failure{Code: outcome.UnauthorizedClient, Audit: audit.TokenRequestDisabledGrantType,
-		Text: "the client may not use this grant type"}
+	tokenMalformed = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "the request must be one form without repeated parameters and without a query",
+	}
+	tokenNoGrantType = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "grant_type is missing",
+	}
+	tokenUnknownGrant = outcome.Failure{
+		Code: outcome.UnsupportedGrantType, Audit: audit.TokenRequestUnsupportedGrantType,
+		Text: "the grant type is not supported",
+	}
+	tokenGrantOff = outcome.Failure{
+		Code: outcome.UnauthorizedClient, Audit: audit.TokenRequestDisabledGrantType,
+		Text: "the client may not use this grant type",
+	}
 )
 
 // token answers POST /oauth/token and /oauth/v1/token. The checks run in the order of the steps below.

@@ -31,46 +31,126 @@ func TestTokenOrderOfChecks(t *testing.T) {
 		want   string
 		audit  []audit.Code
 	}{
-		{"wrong content type", audittest.Request{Path: "/oauth/token", Body: `{"grant_type":"client_credentials"}`, ContentType: "application/json", Basic: good},
-			400, badForm, []audit.Code{audit.TokenRequestInvalid}},
-		{"no content type", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", Basic: good},
-			400, badForm, []audit.Code{audit.TokenRequestInvalid}},
-		{"query", audittest.Request{Path: "/oauth/token?grant_type=client_credentials", Body: "grant_type=client_credentials", ContentType: form, Basic: good},
-			400, badForm, []audit.Code{audit.TokenRequestInvalid}},
-		{"secret in the query", audittest.Request{Path: "/oauth/token?client_id=shop&client_secret=x", Body: "grant_type=client_credentials", ContentType: form},
-			400, badForm, []audit.Code{audit.TokenRequestInvalid}},
-		{"repeated parameter", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&scope=read&scope=write", ContentType: form, Basic: good},
-			400, badForm, []audit.Code{audit.TokenRequestInvalid}},
-		{"no grant type, wrong secret", audittest.Request{Path: "/oauth/token", Body: "scope=read", ContentType: form, Basic: []string{"shop", "wrong"}},
-			400, noGrantType, []audit.Code{audit.TokenRequestInvalid}},
-		{"empty grant type", audittest.Request{Path: "/oauth/token", Body: "grant_type=", ContentType: form, Basic: good},
-			400, noGrantType, []audit.Code{audit.TokenRequestInvalid}},
-		{"unknown grant type, wrong secret", audittest.Request{Path: "/oauth/token", Body: "grant_type=sorcery", ContentType: form, Basic: []string{"shop", "wrong"}},
-			400, unknownGrant, []audit.Code{audit.TokenRequestUnsupportedGrantType}},
-		{"two methods", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&client_id=shop&client_secret=" + webSecret, ContentType: form, Basic: good},
-			400, twoMethods, []audit.Code{audit.TokenRequestInvalid}},
-		{"two names", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&client_id=bare", ContentType: form, Basic: good},
-			400, twoMethods, []audit.Code{audit.TokenRequestInvalid}},
-		{"no client", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClient}},
-		{"malformed header", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Header: http.Header{"Authorization": {"Basic !!!"}}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClient}},
-		{"unknown client", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"nobody", "x"}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClient}},
-		{"unknown installation", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{secret.NewToken(), "x"}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClient}},
-		{"disabled client", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"off", webSecret}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClient}},
-		{"wrong secret, grant off", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"codes", "wrong"}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClientCredentials}},
-		{"no secret", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&client_id=shop", ContentType: form},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClientCredentials}},
-		{"secret of a client with a key", audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"signer", webSecret}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClientCredentials}},
-		{"secret of a public client", audittest.Request{Path: "/oauth/token", Body: "grant_type=refresh_token", ContentType: form, Basic: []string{"spa", webSecret}},
-			401, badClient, []audit.Code{audit.TokenRequestInvalidClientCredentials}},
-		{"too large", audittest.Request{Path: "/oauth/token", Body: "grant_type=" + strings.Repeat("x", 70_000), ContentType: form, Basic: good},
-			400, badForm, []audit.Code{audit.TokenRequestInvalid}},
+		{
+			"wrong content type",
+			audittest.Request{Path: "/oauth/token", Body: `{"grant_type":"client_credentials"}`, ContentType: "application/json", Basic: good},
+			400, badForm,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"no content type",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", Basic: good},
+			400, badForm,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"query",
+			audittest.Request{Path: "/oauth/token?grant_type=client_credentials", Body: "grant_type=client_credentials", ContentType: form, Basic: good},
+			400, badForm,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"secret in the query",
+			audittest.Request{Path: "/oauth/token?client_id=shop&client_secret=x", Body: "grant_type=client_credentials", ContentType: form},
+			400, badForm,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"repeated parameter",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&scope=read&scope=write", ContentType: form, Basic: good},
+			400, badForm,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"no grant type, wrong secret",
+			audittest.Request{Path: "/oauth/token", Body: "scope=read", ContentType: form, Basic: []string{"shop", "wrong"}},
+			400, noGrantType,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"empty grant type",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=", ContentType: form, Basic: good},
+			400, noGrantType,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"unknown grant type, wrong secret",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=sorcery", ContentType: form, Basic: []string{"shop", "wrong"}},
+			400, unknownGrant,
+			[]audit.Code{audit.TokenRequestUnsupportedGrantType},
+		},
+		{
+			"two methods",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&client_id=shop&client_secret=" + webSecret, ContentType: form, Basic: good},
+			400, twoMethods,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"two names",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&client_id=bare", ContentType: form, Basic: good},
+			400, twoMethods,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
+		{
+			"no client",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClient},
+		},
+		{
+			"malformed header",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Header: http.Header{"Authorization": {"Basic !!!"}}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClient},
+		},
+		{
+			"unknown client",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"nobody", "x"}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClient},
+		},
+		{
+			"unknown installation",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{secret.NewToken(), "x"}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClient},
+		},
+		{
+			"disabled client",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"off", webSecret}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClient},
+		},
+		{
+			"wrong secret, grant off",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"codes", "wrong"}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClientCredentials},
+		},
+		{
+			"no secret",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials&client_id=shop", ContentType: form},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClientCredentials},
+		},
+		{
+			"secret of a client with a key",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=client_credentials", ContentType: form, Basic: []string{"signer", webSecret}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClientCredentials},
+		},
+		{
+			"secret of a public client",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=refresh_token", ContentType: form, Basic: []string{"spa", webSecret}},
+			401, badClient,
+			[]audit.Code{audit.TokenRequestInvalidClientCredentials},
+		},
+		{
+			"too large",
+			audittest.Request{Path: "/oauth/token", Body: "grant_type=" + strings.Repeat("x", 70_000), ContentType: form, Basic: good},
+			400, badForm,
+			[]audit.Code{audit.TokenRequestInvalid},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := audittest.Do(t, k.h, tc.r)
@@ -96,8 +176,10 @@ func TestTokenOfInstallations(t *testing.T) {
 		i.APIVersion, i.KeyID, i.PublicJWK, i.SecretDigest = 2, "k1", []byte(`{}`), nil
 	})
 	headers := func(version, api string) http.Header {
-		return http.Header{"X-App-Identifier": {"bank"}, "X-App-Platform": {"ios"}, "X-App-Version": {version},
-			"X-Sdk-Version": {"1"}, "X-Api-Version": {api}}
+		return http.Header{
+			"X-App-Identifier": {"bank"}, "X-App-Platform": {"ios"}, "X-App-Version": {version},
+			"X-Sdk-Version": {"1"}, "X-Api-Version": {api},
+		}
 	}
 	const disabled = `{"error":"version_disabled","error_description":"this version of the app is disabled"}`
 	for _, tc := range []struct {
@@ -109,19 +191,29 @@ func TestTokenOfInstallations(t *testing.T) {
 		audit  []audit.Code
 	}{
 		{"its own version", []string{app, appSecret}, headers("1.0", "1"), 200, "", []audit.Code{audit.TokenRequestAccessTokenCreated}},
-		{"other API version", []string{app, appSecret}, headers("1.0", "2"), 400,
+		{
+			"other API version",
+			[]string{app, appSecret},
+			headers("1.0", "2"), 400,
 			`{"error":"unauthorized_client","error_description":"the installation is registered with another API version"}`,
-			[]audit.Code{audit.APIVersionNotAllowed}},
+			[]audit.Code{audit.APIVersionNotAllowed},
+		},
 		{"disabled version", []string{old, oldSecret}, nil, 403, disabled, []audit.Code{audit.ClientValidationVersionDisabled}},
 		{"removed version", []string{gone, goneSecret}, nil, 403, disabled, []audit.Code{audit.ClientValidationVersionDisabled}},
-		{"a version that needs a proof is not entered by a header", []string{old, oldSecret}, headers("1.0", "1"), 403, disabled,
-			[]audit.Code{audit.ClientValidationVersionDisabled}},
+		{
+			"a version that needs a proof is not entered by a header",
+			[]string{old, oldSecret},
+			headers("1.0", "1"), 403, disabled,
+			[]audit.Code{audit.ClientValidationVersionDisabled},
+		},
 		{"secret of an installation with a key", []string{keyed, "x"}, nil, 401, badClient, []audit.Code{audit.TokenRequestInvalidClientCredentials}},
 		{"wrong secret", []string{app, "x"}, nil, 401, badClient, []audit.Code{audit.TokenRequestInvalidClientCredentials}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := audittest.Do(t, k.h, audittest.Request{Path: "/oauth/v1/token", Basic: tc.basic, Header: tc.header,
-				Form: pairs("grant_type", "client_credentials")})
+			got := audittest.Do(t, k.h, audittest.Request{
+				Path: "/oauth/v1/token", Basic: tc.basic, Header: tc.header,
+				Form: pairs("grant_type", "client_credentials"),
+			})
 			if tc.want == "" && got.Status == tc.status {
 				tc.want = got.Body
 			}
@@ -134,10 +226,12 @@ func TestTokenOfInstallations(t *testing.T) {
 func TestTokenMovesVersion(t *testing.T) {
 	k := newKit(t)
 	k.document.Applications[0].DevelopmentMode = true // no proof needed for API version 1
-	k.Env.Settings.Set(k.document)
+	k.Settings.Set(k.document)
 	app, appSecret := k.installation(t, nil)
-	got := audittest.Do(t, k.h, audittest.Request{Path: "/oauth/v1/token", Basic: []string{app, appSecret}, Form: pairs("grant_type", "client_credentials"),
-		Header: http.Header{"X-App-Identifier": {"bank"}, "X-App-Platform": {"ios"}, "X-App-Version": {"2.0"}, "X-Sdk-Version": {"1"}, "X-Api-Version": {"1"}}})
+	got := audittest.Do(t, k.h, audittest.Request{
+		Path: "/oauth/v1/token", Basic: []string{app, appSecret}, Form: pairs("grant_type", "client_credentials"),
+		Header: http.Header{"X-App-Identifier": {"bank"}, "X-App-Platform": {"ios"}, "X-App-Version": {"2.0"}, "X-Sdk-Version": {"1"}, "X-Api-Version": {"1"}},
+	})
 	a := good(t, got)
 	events := k.Events(t)
 	if len(events) != 2 || events[0].Code != audit.MobileClientUpdatedPlatformVersion || events[1].Code != audit.TokenRequestAccessTokenCreated ||

@@ -15,16 +15,26 @@ import (
 
 // How userinfo fails (RFC 6750 §3.1). Its success has no event.
 var (
-	userinfoNoToken = outcome.Failure{Code: outcome.InvalidToken, Audit: audit.TokenRequestInvalidBearerToken,
-		Text: "the access token is missing", Attrs: []audit.Attr{audit.Reason("missing")}}
-	userinfoUnknown = outcome.Failure{Code: outcome.InvalidToken, Audit: audit.TokenRequestInvalidBearerToken,
-		Text: "the access token is missing, expired or revoked"}
-	userinfoEnded = outcome.Failure{Code: outcome.InvalidToken, Audit: audit.TokenRequestInvalidAccessToken,
-		Text: "the access token is missing, expired or revoked"}
-	userinfoScope = outcome.Failure{Code: outcome.InsufficientScope, Audit: audit.TokenRequestInvalidAccessToken,
-		Text: "the access token was not issued for scope openid", Attrs: []audit.Attr{audit.Reason("insufficient_scope")}}
-	userinfoMalformed = outcome.Failure{Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
-		Text: "send the access token once, in the header or in the form"}
+	userinfoNoToken = outcome.Failure{
+		Code: outcome.InvalidToken, Audit: audit.TokenRequestInvalidBearerToken,
+		Text: "the access token is missing", Attrs: []audit.Attr{audit.Reason("missing")},
+	}
+	userinfoUnknown = outcome.Failure{
+		Code: outcome.InvalidToken, Audit: audit.TokenRequestInvalidBearerToken,
+		Text: "the access token is missing, expired or revoked",
+	}
+	userinfoEnded = outcome.Failure{
+		Code: outcome.InvalidToken, Audit: audit.TokenRequestInvalidAccessToken,
+		Text: "the access token is missing, expired or revoked",
+	}
+	userinfoScope = outcome.Failure{
+		Code: outcome.InsufficientScope, Audit: audit.TokenRequestInvalidAccessToken,
+		Text: "the access token was not issued for scope openid", Attrs: []audit.Attr{audit.Reason("insufficient_scope")},
+	}
+	userinfoMalformed = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Text: "send the access token once, in the header or in the form",
+	}
 )
 
 // userinfo returns the claims about the user of an access token (OpenID Connect Core §5.3): sub, and what the scopes of
@@ -36,8 +46,10 @@ func (h *Handler) userinfo(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	t, err := h.Tokens.Verify(ctx, bearer)
-	about := []audit.Attr{audit.Client(t.ClientID), audit.User(t.UserID), audit.Profile(t.ProfileID),
-		audit.App(t.Application, t.Platform, t.Version)}
+	about := []audit.Attr{
+		audit.Client(t.ClientID), audit.User(t.UserID), audit.Profile(t.ProfileID),
+		audit.App(t.Application, t.Platform, t.Version),
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return userinfoUnknown.Because(err)

@@ -45,10 +45,16 @@ func TestUserinfo(t *testing.T) {
 		{"unknown", secret.NewToken(), 401, ended, []audit.Code{audit.TokenRequestInvalidBearerToken}},
 		{"expired", expired, 401, ended, []audit.Code{audit.TokenRequestInvalidAccessToken}},
 		{"revoked", revoked, 401, ended, []audit.Code{audit.TokenRequestInvalidAccessToken}},
-		{"without openid", issue("ann", time.Hour, "read"), 403,
-			`{"error":"insufficient_scope","error_description":"the access token was not issued for scope openid"}`, []audit.Code{audit.TokenRequestInvalidAccessToken}},
-		{"of a client", own, 403,
-			`{"error":"insufficient_scope","error_description":"the access token was not issued for scope openid"}`, []audit.Code{audit.TokenRequestInvalidAccessToken}},
+		{
+			"without openid", issue("ann", time.Hour, "read"), 403,
+			`{"error":"insufficient_scope","error_description":"the access token was not issued for scope openid"}`,
+			[]audit.Code{audit.TokenRequestInvalidAccessToken},
+		},
+		{
+			"of a client", own, 403,
+			`{"error":"insufficient_scope","error_description":"the access token was not issued for scope openid"}`,
+			[]audit.Code{audit.TokenRequestInvalidAccessToken},
+		},
 		{"account disabled", issue("off", time.Hour, "openid"), 401, ended, []audit.Code{audit.TokenRequestInvalidAccessToken}},
 		{"account gone", issue("nobody", time.Hour, "openid"), 401, ended, []audit.Code{audit.TokenRequestInvalidAccessToken}},
 	} {

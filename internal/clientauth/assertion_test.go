@@ -125,8 +125,10 @@ func TestAssertionAttacks(t *testing.T) {
 		}
 	})
 	t.Run("client_id of another client", func(t *testing.T) {
-		_, err := k.service.Authenticate(t.Context(), k.Settings.Current(), clientauth.Credentials{ID: "gateway",
-			AssertionType: clientauth.AssertionType, Assertion: sign(t, jwt.SigningMethodES256, k.machine, nil, k.claims("signer", nil))})
+		_, err := k.service.Authenticate(t.Context(), k.Settings.Current(), clientauth.Credentials{
+			ID:            "gateway",
+			AssertionType: clientauth.AssertionType, Assertion: sign(t, jwt.SigningMethodES256, k.machine, nil, k.claims("signer", nil)),
+		})
 		if got := reasonOf(t, err); got != clientauth.AssertionInvalid {
 			t.Errorf("%q", got)
 		}
@@ -159,8 +161,10 @@ func TestAssertionAlgorithms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k.Settings.Set(settings.Document{WebClients: []settings.WebClient{{ID: "signer", Authentication: settings.PrivateKeyJWT,
-				PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}}})
+			k.Settings.Set(settings.Document{WebClients: []settings.WebClient{{
+				ID: "signer", Authentication: settings.PrivateKeyJWT,
+				PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+			}}})
 			if got := k.reason(t, sign(t, method, private, nil, k.claims("signer", nil))); got != "" {
 				t.Errorf("refused: %s", got)
 			}
@@ -175,10 +179,9 @@ func TestAssertionIsUsedOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			switch k.reason(t, assertion) {
-			case "":
+			if reason := k.reason(t, assertion); reason == "" {
 				good.Add(1)
-			case clientauth.AssertionReplayed:
+			} else if reason == clientauth.AssertionReplayed {
 				replayed.Add(1)
 			}
 		})

@@ -136,7 +136,7 @@ func TestVerifyRefuses(t *testing.T) {
 	good := sign(t, r)
 	parts := strings.Split(good, ".")
 	for name, text := range map[string]string{
-		"other typ":    func() string { s, _ := r.Sign(t.Context(), "at+jwt", map[string]any{}); return s }(), //nolint:errcheck // checked below
+		"other typ":    func() string { s, _ := r.Sign(t.Context(), "at+jwt", map[string]any{}); return s }(),
 		"no signature": parts[0] + "." + parts[1] + ".",
 		"none":         "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + parts[1] + ".",
 		"nothing":      "",
@@ -188,9 +188,11 @@ type awayStore struct{ *audittest.Env }
 func (awayStore) SigningKeys(context.Context) ([]store.SigningKey, error) {
 	return nil, store.ErrUnavailable
 }
+
 func (awayStore) AddSigningKeys(context.Context, ...store.SigningKey) error {
 	return store.ErrUnavailable
 }
+
 func (awayStore) RotateSigningKeys(context.Context, string, store.SigningKey) error {
 	return store.ErrUnavailable
 }

@@ -149,8 +149,10 @@ func TestRevocationInOneTransactionWithItsSuccessor(t *testing.T) {
 		if _, err := p.RevokeProfile(ctx, client, "AB12cd"); err != nil {
 			return err
 		}
-		after, err = p.Issue(ctx, token.Grant{ClientID: client, ProfileID: "AB12cd", UserID: "ann", Refresh: true,
-			Kind: store.DefaultToken, AccessLife: time.Minute})
+		after, err = p.Issue(ctx, token.Grant{
+			ClientID: client, ProfileID: "AB12cd", UserID: "ann", Refresh: true,
+			Kind: store.DefaultToken, AccessLife: time.Minute,
+		})
 		return err
 	})
 	p.verify(t, before.AccessToken, store.ErrRevoked)
@@ -203,14 +205,16 @@ func TestRevocationThatCommitsLate(t *testing.T) {
 	a, b := newProcess(t, dsn, redis), newProcess(t, dsn, redis)
 	_, slow := a.phone(t)
 	_, fast := a.phone(t)
+	outside := t.Context()
+	overtake := func() error { // another transaction, begun later and committed first
+		b.tx(t, func(ctx context.Context) error { _, err := b.RevokeFamily(ctx, fast.FamilyID); return err })
+		return b.Revocations.Poll(outside)
+	}
 	a.tx(t, func(ctx context.Context) error {
 		if _, err := a.RevokeFamily(ctx, slow.FamilyID); err != nil {
 			return err
 		}
-		a.tx(t, func(context.Context) error { // another transaction, begun later and committed first
-			return b.sql.InTx(t.Context(), func(ctx context.Context) error { _, err := b.RevokeFamily(ctx, fast.FamilyID); return err })
-		})
-		return b.Revocations.Poll(t.Context())
+		return overtake()
 	})
 	b.verify(t, slow.AccessToken, nil)
 	if err := b.Revocations.Poll(t.Context()); err != nil {

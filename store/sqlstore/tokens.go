@@ -211,7 +211,10 @@ func filterFamilies(which store.FamilyFilter) (string, []any) {
 		conditions, args = append(conditions, column+" = ?"), append(args, value)
 	}
 	for _, c := range [...]struct{ column, value string }{
-		{"id", which.ID}, {"client_id", which.ClientID}, {"profile_id", which.ProfileID}, {"user_id", which.UserID},
+		{"id", which.ID},
+		{"client_id", which.ClientID},
+		{"profile_id", which.ProfileID},
+		{"user_id", which.UserID},
 		{"kind", string(which.Kind)},
 	} {
 		if c.value != "" {
