@@ -82,11 +82,11 @@ out are made and printed once.`,
 func (p *program) readSettings(name string) (settings.Document, error) {
 	source, dir := p.in, "."
 	if name != "-" {
-		f, err := os.Open(name) //nolint:gosec // the administrator names the file
+		f, err := os.Open(name)
 		if err != nil {
 			return settings.Document{}, err
 		}
-		defer f.Close() //nolint:errcheck // read only
+		defer f.Close()
 		source, dir = f, filepath.Dir(name)
 	}
 	text, err := io.ReadAll(io.LimitReader(source, maxSettingsFile))

@@ -57,7 +57,7 @@ func (p *program) checkSQL(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // nothing was written
+	defer s.Close()
 	has, needs, err := s.CheckSchema(ctx)
 	if has < needs && (p.config.Store.Migrate == MigrateAlways || (p.config.Store.Migrate == MigrateAuto && p.config.Store.DSN.SQLite())) {
 		return nil // the start migrates; what an older schema holds cannot be looked at before
@@ -92,6 +92,6 @@ func (p *program) checkRedis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // nothing was written
+	defer s.Close()
 	return p.config.checkEviction(s.EvictionPolicy(ctx))
 }

@@ -82,7 +82,7 @@ func (c *Config) storedKey() (k []byte, made bool, err error) {
 		return nil, false, err
 	}
 	name := filepath.Join(c.DataDir, encryptionKeyFile)
-	text, err := os.ReadFile(name) //nolint:gosec // the operator names the folder
+	text, err := os.ReadFile(name)
 	switch {
 	case err == nil:
 		k, err := parseKey(string(text))
@@ -111,7 +111,7 @@ func writeNew(name, text string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it has another name by then, or is of no use
+	defer os.Remove(f.Name())
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {

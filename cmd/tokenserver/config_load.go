@@ -89,11 +89,11 @@ func readEnviron(environ []string, all []option) (map[string]string, []error) {
 
 // readConfigFile sets what the YAML file says.
 func readConfigFile(name string, byPath map[string]option) []error {
-	f, err := os.Open(name) //nolint:gosec // the operator names the file
+	f, err := os.Open(name)
 	if err != nil {
 		return []error{fmt.Errorf("read configuration: %w", err)}
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 	switch {
 	case err != nil:
@@ -283,7 +283,7 @@ func (c *Config) readSecretFiles(byPath map[string]option) []error {
 			problems = append(problems, fmt.Errorf("%s and %s_file are both set: remove one", path, path))
 			continue
 		}
-		text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		text, err := os.ReadFile(file)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s_file: %w", path, err))
 			continue

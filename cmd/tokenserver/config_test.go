@@ -75,8 +75,10 @@ func TestEveryOptionIsReachable(t *testing.T) {
 		"push.fcm_endpoint": "https://c.example",
 		"audit.silenced":    "PUSH_AUTH_TRANSACTION_RETRIEVED,API_ACCESS_GRANTED", "log.level": "debug",
 	}
-	unset := []string{"store.dsn_file", "redis.password_file", "keys.encryption_key_file", "keys.former_keys_file",
-		"push.apns_ca_file", "mobile_auth.allow_http_callbacks"} // exclude others, want a file, or are refused in production
+	unset := []string{
+		"store.dsn_file", "redis.password_file", "keys.encryption_key_file", "keys.former_keys_file",
+		"push.apns_ca_file", "mobile_auth.allow_http_callbacks",
+	} // exclude others, want a file, or are refused in production
 	defaults := Defaults()
 	var environ []string
 	for _, o := range options(&defaults) {
@@ -128,8 +130,10 @@ func TestEveryOptionIsReachable(t *testing.T) {
 		t.Fatalf("a secret is printed:\n%s", text)
 	}
 	text := strings.ReplaceAll(printed.String(), `"[redacted]"`, `""`)
-	back, err := load(t, text, []string{"TOKENSERVER_KEYS_ENCRYPTION_KEY=" + key, "TOKENSERVER_KEYS_FORMER_KEYS=" + key,
-		"TOKENSERVER_REDIS_PASSWORD=text", "TOKENSERVER_STORE_DSN=postgres://a:b@c/d"})
+	back, err := load(t, text, []string{
+		"TOKENSERVER_KEYS_ENCRYPTION_KEY=" + key, "TOKENSERVER_KEYS_FORMER_KEYS=" + key,
+		"TOKENSERVER_REDIS_PASSWORD=text", "TOKENSERVER_STORE_DSN=postgres://a:b@c/d",
+	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -150,7 +154,7 @@ environment: staging
 push: {timeout: 5}
 trusted_proxies: [10.0.0.0/33]
 `
-	_, err := load(t, file, []string{"TOKENSERVER_LOG_LEVLE=debug", "TOKENSERVER_STORE_MAX_CONNS=many", "TOKENSERVER_AUDIT_SILENCED=NO_CODE"},
+	_, err := load(t, file, []string{"TOKENSERVER_LOG_LEVELS=debug", "TOKENSERVER_STORE_MAX_CONNS=many", "TOKENSERVER_AUDIT_SILENCED=NO_CODE"},
 		"redis-database=-1")
 	if err == nil {
 		t.Fatal("no problem is named")
@@ -162,7 +166,7 @@ trusted_proxies: [10.0.0.0/33]
 		}
 	}
 	want := []string{
-		`TOKENSERVER_LOG_LEVLE: no such setting: did you mean TOKENSERVER_LOG_LEVEL?`,
+		`TOKENSERVER_LOG_LEVELS: no such setting: did you mean TOKENSERVER_LOG_LEVEL?`,
 		`4: listen.pubic: no such setting: did you mean listen.public?`,
 		`6: redis.password: secrets do not belong into this file: write it into a file of its own and name that in redis.password_file, or set TOKENSERVER_REDIS_PASSWORD`,
 		`8: push.timeout: "5" is no duration: want a number with its unit, such as 30s, 5m or 1h`,

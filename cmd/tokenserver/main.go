@@ -41,7 +41,7 @@ func main() {
 
 // run executes one command line and returns the exit status.
 func (p *program) run(ctx context.Context, args []string) int {
-	root := p.root()
+	root := p.root() //nolint:contextcheck // commands get theirs from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(p.in)
 	root.SetOut(p.out)

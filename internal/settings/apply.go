@@ -157,42 +157,54 @@ func (s *Service) merge(before, after []entity, found *problems) []Generated {
 	for _, e := range after {
 		then, known := was[e.key()]
 		if h, ok := e.value.(holder); ok {
-			var stored map[string]*Secret
-			if known {
-				stored = then.value.(holder).secrets()
-			}
-			for member, is := range h.secrets() {
-				if is.Kept() {
-					if stored[member] == nil || stored[member].Empty() {
-						found.add(e.path+"."+member, "is redacted, but nothing is stored that could be kept: write the secret")
-						continue
-					}
-					*is = *stored[member]
-				}
-			}
+			keepSecrets(e, h, then, found)
 		}
+		made, member := "", "client_secret"
 		switch value := e.value.(type) {
 		case *Callback:
-			if !value.SigningSecret.Empty() {
-				break
-			}
-			if known && !then.value.(*Callback).SigningSecret.Empty() {
-				value.SigningSecret = then.value.(*Callback).SigningSecret
-				break
-			}
-			value.SigningSecret = NewSecret(signingSecretPrefix + base64.StdEncoding.EncodeToString(secret.Bytes(signingSecretBytes)))
-			generated = append(generated, Generated{e.kind, e.name, "signing_secret", value.SigningSecret.Reveal()})
+			made, member = mergeSigningSecret(value, then), "signing_secret"
 		case *WebClient:
-			if made := s.mergeClientSecret(e, then, known, value.Authentication, found); made != "" {
-				generated = append(generated, Generated{e.kind, e.name, "client_secret", made})
-			}
+			made = s.mergeClientSecret(e, then, known, value.Authentication, found)
 		case *APIClient:
-			if made := s.mergeClientSecret(e, then, known, value.Authentication, found); made != "" {
-				generated = append(generated, Generated{e.kind, e.name, "client_secret", made})
-			}
+			made = s.mergeClientSecret(e, then, known, value.Authentication, found)
+		}
+		if made != "" {
+			generated = append(generated, Generated{e.kind, e.name, member, made})
 		}
 	}
 	return generated
+}
+
+// keepSecrets puts stored values where e says {redacted: true}. then is the stored entity, if there is one.
+func keepSecrets(e entity, h holder, then entity, found *problems) {
+	var stored map[string]*Secret
+	if was, known := then.value.(holder); known {
+		stored = was.secrets()
+	}
+	is := h.secrets()
+	for _, member := range sortedKeys(is) {
+		switch {
+		case !is[member].Kept():
+		case stored[member] == nil || stored[member].Empty():
+			found.add(e.path+"."+member, "is redacted, but nothing is stored that could be kept: write the secret")
+		default:
+			*is[member] = *stored[member]
+		}
+	}
+}
+
+// mergeSigningSecret leaves a secret in c, and returns it when it was made here.
+func mergeSigningSecret(c *Callback, then entity) (made string) {
+	was, known := then.value.(*Callback)
+	switch {
+	case !c.SigningSecret.IsZero():
+	case known && !was.SigningSecret.Empty():
+		c.SigningSecret = was.SigningSecret
+	default:
+		made = signingSecretPrefix + base64.StdEncoding.EncodeToString(secret.Bytes(signingSecretBytes))
+		c.SigningSecret = NewSecret(made)
+	}
+	return made
 }
 
 // mergeClientSecret leaves the keyed hash of a client's secret in e, and returns the secret when it was made here.
@@ -205,7 +217,7 @@ func (s *Service) mergeClientSecret(e, then entity, known bool, method ClientAut
 	switch {
 	case method != SecretBasic:
 		*is = ClientSecret{}
-	case !is.Secret.Empty():
+	case !is.Empty():
 		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, is.Reveal())}
 	case len(stored) > 0:
 		*is = ClientSecret{Digest: stored}

@@ -33,31 +33,47 @@ func TestApplyNamesWhatChanges(t *testing.T) {
 			change func(d *settings.Document)
 			want   []settings.Change
 		}{
-			{"a member", func(d *settings.Document) { d.Applications[0].Name = "Bank" },
-				[]settings.Change{{settings.Updated, settings.KindApplication, "bank", []string{"name"}}}},
-			{"a switch of its own", func(d *settings.Document) { d.Features.MobileAuthentication = new(bool) },
-				[]settings.Change{{settings.Updated, settings.KindFeatures, "", []string{"mobile_authentication"}}}},
-			{"deep inside", func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.LoginOnly },
-				[]settings.Change{{settings.Updated, settings.KindApplication, "bank", []string{"versions"}}}},
-			{"a sealed secret", func(d *settings.Document) { d.Callbacks[0].Password = settings.NewSecret("another one") },
-				[]settings.Change{{settings.Updated, settings.KindCallback, "https://portal.example/result", []string{"password"}}}},
+			{
+				"a member", func(d *settings.Document) { d.Applications[0].Name = "Bank" },
+				[]settings.Change{{settings.Updated, settings.KindApplication, "bank", []string{"name"}}},
+			},
+			{
+				"a switch of its own", func(d *settings.Document) { d.Features.MobileAuthentication = new(bool) },
+				[]settings.Change{{settings.Updated, settings.KindFeatures, "", []string{"mobile_authentication"}}},
+			},
+			{
+				"deep inside", func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.LoginOnly },
+				[]settings.Change{{settings.Updated, settings.KindApplication, "bank", []string{"versions"}}},
+			},
+			{
+				"a sealed secret", func(d *settings.Document) { d.Callbacks[0].Password = settings.NewSecret("another one") },
+				[]settings.Change{{settings.Updated, settings.KindCallback, "https://portal.example/result", []string{"password"}}},
+			},
 			{"a client secret", func(d *settings.Document) {
 				d.WebClients[0].Secret = settings.ClientSecret{Secret: settings.NewSecret(strings.Repeat("x", 32))}
 			}, []settings.Change{{settings.Updated, settings.KindWebClient, "portal", []string{"client_secret"}}}},
 			{"added in front", func(d *settings.Document) {
 				d.Scopes = slices.Insert(d.Scopes, 0, settings.Scope{ID: "first"})
 			}, []settings.Change{{settings.Created, settings.KindScope, "first", nil}}},
-			{"removed in front", func(d *settings.Document) { d.Applications = d.Applications[1:] },
-				[]settings.Change{{settings.Removed, settings.KindApplication, "bank", nil}}},
-			{"another order", func(d *settings.Document) { slices.Reverse(d.AuthenticationTypes) },
+			{
+				"removed in front", func(d *settings.Document) { d.Applications = d.Applications[1:] },
+				[]settings.Change{{settings.Removed, settings.KindApplication, "bank", nil}},
+			},
+			{
+				"another order", func(d *settings.Document) { slices.Reverse(d.AuthenticationTypes) },
 				[]settings.Change{
 					{settings.Updated, settings.KindAuthenticationType, "payment", []string{"position"}},
 					{settings.Updated, settings.KindAuthenticationType, "login", []string{"position"}},
-				}},
-			{"attributes of a user", func(d *settings.Document) { d.Users[0].Attributes = nil },
-				[]settings.Change{{settings.Updated, settings.KindUser, "u-1", []string{"attributes"}}}},
-			{"a password", func(d *settings.Document) { d.Users[0].Password = settings.NewSecret("quite another") },
-				[]settings.Change{{settings.Updated, settings.KindUser, "u-1", []string{"password"}}}},
+				},
+			},
+			{
+				"attributes of a user", func(d *settings.Document) { d.Users[0].Attributes = nil },
+				[]settings.Change{{settings.Updated, settings.KindUser, "u-1", []string{"attributes"}}},
+			},
+			{
+				"a password", func(d *settings.Document) { d.Users[0].Password = settings.NewSecret("quite another") },
+				[]settings.Change{{settings.Updated, settings.KindUser, "u-1", []string{"password"}}},
+			},
 			{"a user left out", func(d *settings.Document) { d.Users = d.Users[:1] }, nil},
 			{"no password", func(d *settings.Document) { d.Users[0].Password = settings.Secret{} }, nil},
 		} {
@@ -158,10 +174,14 @@ func TestApplyKeepsWhatInstallationsNeed(t *testing.T) {
 			change func(d *settings.Document)
 			want   string
 		}{
-			{"version in use", func(d *settings.Document) { d.Applications[0].Versions = d.Applications[0].Versions[:1] },
-				`applications: version "1.2.0" of "bank" on ios is missing, but it has registered installations: keep it and set its status to DISABLED`},
-			{"application in use", func(d *settings.Document) { d.Applications = d.Applications[1:] },
-				`applications: "bank" is missing, but it has registered installations: keep it and set the status of its versions to DISABLED`},
+			{
+				"version in use", func(d *settings.Document) { d.Applications[0].Versions = d.Applications[0].Versions[:1] },
+				`applications: version "1.2.0" of "bank" on ios is missing, but it has registered installations: keep it and set its status to DISABLED`,
+			},
+			{
+				"application in use", func(d *settings.Document) { d.Applications = d.Applications[1:] },
+				`applications: "bank" is missing, but it has registered installations: keep it and set the status of its versions to DISABLED`,
+			},
 			{"version not in use", func(d *settings.Document) { d.Applications[0].Versions = d.Applications[0].Versions[1:] }, ""},
 			{"application not in use", func(d *settings.Document) { d.Applications = d.Applications[:1] }, ""},
 		} {

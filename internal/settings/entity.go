@@ -182,20 +182,12 @@ func decode(rows []store.Setting, keys *secret.Keys) (d Document, stale map[key]
 			return Document{}, nil, fmt.Errorf("read %s %q: %w", kind, row.Name, err)
 		}
 		if h, ok := value.(holder); ok {
-			for member, s := range h.secrets() {
-				*s = Secret{}
-				sealed, present := b.Sealed[member]
-				if !present {
-					continue
-				}
-				clear, err := keys.Open(sealed, place(kind, row.Name, member))
-				if err != nil {
-					return Document{}, nil, fmt.Errorf("open %s of %s %q (is the key-encryption key the right one?): %w", member, kind, row.Name, err)
-				}
-				*s = NewSecret(string(clear))
-				if !keys.Current(sealed) {
-					stale[key{kind, row.Name}] = true
-				}
+			former, err := unseal(h, b.Sealed, kind, row.Name, keys)
+			if err != nil {
+				return Document{}, nil, err
+			}
+			if former {
+				stale[key{kind, row.Name}] = true
 			}
 		}
 		if m, ok := value.(machine); ok {
@@ -203,4 +195,22 @@ func decode(rows []store.Setting, keys *secret.Keys) (d Document, stale map[key]
 		}
 	}
 	return d, stale, nil
+}
+
+// unseal opens the secrets of h. former tells that one of them was sealed with a former key.
+func unseal(h holder, sealed map[string][]byte, kind Kind, name string, keys *secret.Keys) (former bool, err error) {
+	for member, s := range h.secrets() {
+		*s = Secret{}
+		box, present := sealed[member]
+		if !present {
+			continue
+		}
+		clear, err := keys.Open(box, place(kind, name, member))
+		if err != nil {
+			return false, fmt.Errorf("open %s of %s %q (is the key-encryption key the right one?): %w", member, kind, name, err)
+		}
+		*s = NewSecret(string(clear))
+		former = former || !keys.Current(box)
+	}
+	return former, nil
 }

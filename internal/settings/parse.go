@@ -67,8 +67,8 @@ type visitor struct{ err *error }
 
 // Visit implements ast.Visitor.
 func (v *visitor) Visit(node ast.Node) ast.Visitor {
-	switch node.Type() {
-	case ast.AliasType, ast.AnchorType, ast.MergeKeyType:
+	switch node.(type) {
+	case *ast.AliasNode, *ast.AnchorNode, *ast.MergeKeyNode:
 		at := node.GetToken().Position
 		*v.err = fmt.Errorf("settings: [%d:%d] anchors, aliases and merge keys are not accepted: write the value out", at.Line, at.Column)
 	}
@@ -122,11 +122,11 @@ func (s *Secret) read(dir, path string, found *problems) {
 
 // readShort reads a secret from a file, without the line end that editors add.
 func readShort(name string) (string, error) {
-	f, err := os.Open(name) //nolint:gosec // the administrator names the file
+	f, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	switch {
 	case err != nil:

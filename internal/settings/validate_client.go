@@ -124,7 +124,7 @@ func (c *checker) clientIDs() {
 // clientCredentials checks that a client has what its method of authentication needs, and nothing else. A missing
 // secret is no problem: it is made, or the stored one stays.
 func (c *checker) clientCredentials(path string, method ClientAuthentication, secret ClientSecret, publicKey string) {
-	if method == SecretBasic && !secret.Secret.Empty() {
+	if method == SecretBasic && !secret.Empty() {
 		if n := len(secret.Reveal()); n < minClientSecret || n > maxClientSecret {
 			c.add(path+".client_secret", "has %d characters: want %d to %d, or leave it out to have one made", n, minClientSecret, maxClientSecret)
 		} else if strings.ContainsFunc(secret.Reveal(), func(r rune) bool { return r < ' ' || r > '~' }) {

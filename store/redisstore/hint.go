@@ -1,8 +1,6 @@
 package redisstore
 
-import (
-	"context"
-)
+import "context"
 
 func hintChannel(topic string) string { return "hint:" + topic }
 
@@ -18,7 +16,7 @@ func (s *Store) Hints(ctx context.Context, topic string) <-chan struct{} {
 	subscription := s.client.Subscribe(ctx, hintChannel(topic))
 	go func() {
 		defer close(woken)
-		defer subscription.Close() //nolint:errcheck // the connection is given up anyway
+		defer subscription.Close()
 		messages := subscription.Channel()
 		for {
 			select {
