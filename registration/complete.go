@@ -78,11 +78,12 @@ func (h *Handler) completeSecret(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	key, ok, err := provenKey(appgate.SignatureKeys(app.Release.Signatures), challenge.Challenge, req.Response, h.Now())
+	keys := appgate.SignatureKeys(app.Release.Signatures)
+	proven, err := provenKey(keys, challenge.Challenge, req.Response, h.Now())
 	if err != nil {
 		return err
 	}
-	if !ok && !app.Settings.DevelopmentMode {
+	if proven < 0 && !app.Settings.DevelopmentMode {
 		if skewed(req.Timestamp, h.Now()) {
 			return wrongClock.With("server_time", h.Now().Unix())
 		}
@@ -93,11 +94,11 @@ func (h *Handler) completeSecret(c echo.Context) error {
 		return err
 	}
 	i := h.newInstallation(app, challenge.Identifier, req.DeviceName)
-	i.SignatureIndex = key.Entry
-	if app.Settings.DevelopmentMode {
-		key.Key = nil // development mode ignores tampering protection
+	var bindTo []byte
+	if !app.Settings.DevelopmentMode { // which ignores signatures and tampering protection
+		i.SignatureIndex, bindTo = keys[proven].Entry, keys[proven].Key
 	}
-	clientSecret := h.mintSecret(&i, app, key.Key)
+	clientSecret := h.mintSecret(&i, app, bindTo)
 	if err := h.add(ctx, i, audit.Detail("secret_form", string(i.SecretForm)), audit.Flag("development_mode", app.Settings.DevelopmentMode)); err != nil {
 		return err
 	}

@@ -69,8 +69,7 @@ func TestReferenceClient(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
 			p := f.onThePhone(t, tc.app)
-			ctx := t.Context()
-			if err := p.Register(ctx, "Zoë's phone"); err != nil {
+			if err := p.Register(t.Context(), "Zoë's phone"); err != nil {
 				t.Fatal(err)
 			}
 			f.wantCodes(t, audit.DynamicRegSuccess)
@@ -80,18 +79,18 @@ func TestReferenceClient(t *testing.T) {
 			check := func() {
 				t.Helper()
 				f.Clock.Advance(time.Minute)
-				v, err := p.Validate(ctx)
+				v, err := p.Validate(t.Context())
 				if err != nil || v.Status != phone.Valid {
 					t.Fatalf("validation %+v, %v", v, err)
 				}
 				f.wantCodes(t, audit.ClientCredentialsCheckSuccess)
 			}
 			check()
-			if err := p.RenameDevice(ctx, "mine"); err != nil {
+			if err := p.RenameDevice(t.Context(), "mine"); err != nil {
 				t.Fatal(err)
 			}
 			f.wantCodes(t, audit.MobileClientDeviceNameUpdated)
-			if err := p.Upgrade(ctx, tc.to); err != nil {
+			if err := p.Upgrade(t.Context(), tc.to); err != nil {
 				t.Fatal(err)
 			}
 			f.wantCodes(t, tc.codes...)

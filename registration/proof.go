@@ -15,27 +15,27 @@ import (
 // clockTolerance is how far the clocks of phone and server may differ during a registration or an upgrade.
 const clockTolerance = 10 * time.Minute
 
-// provenKey looks for the key under which a response answers a challenge, within the tolerance of the clocks. It always
-// does the whole work, so that time does not tell which key it was. ok is false when there is none.
-func provenKey(keys []appgate.SignatureKey, challenge, response string, now time.Time) (proven appgate.SignatureKey, ok bool, err error) {
+// provenKey returns the index of the key under which a response answers a challenge, within the tolerance of the
+// clocks; -1 when there is none. It always does the whole work, so that time does not tell which key it was.
+func provenKey(keys []appgate.SignatureKey, challenge, response string, now time.Time) (int, error) {
 	suite, err := ocra.Parse(ocra.Registration)
 	if err != nil {
-		return appgate.SignatureKey{}, false, fmt.Errorf("registration suite: %w", err)
+		return -1, fmt.Errorf("registration suite: %w", err)
 	}
-	presented := []byte(strings.ToLower(response))
+	proven, presented := -1, []byte(strings.ToLower(response))
 	first, last := suite.StepAt(now.Add(-clockTolerance)), suite.StepAt(now.Add(clockTolerance))
-	for _, key := range keys {
+	for n, key := range keys {
 		for step := first; step <= last; step++ {
 			want, err := suite.Response(key.Key, challenge, step)
 			if err != nil {
-				return appgate.SignatureKey{}, false, fmt.Errorf("compute response: %w", err)
+				return -1, fmt.Errorf("compute response: %w", err)
 			}
-			if subtle.ConstantTimeCompare([]byte(want), presented) == 1 && !ok {
-				proven, ok = key, true
+			if subtle.ConstantTimeCompare([]byte(want), presented) == 1 && proven < 0 {
+				proven = n
 			}
 		}
 	}
-	return proven, ok, nil
+	return proven, nil
 }
 
 // upgradeKeyOf is what the server keeps of a secret, so that the next upgrade can prove that the phone has it.

@@ -144,25 +144,15 @@ func (h *Handler) provenUpgrade(i store.Installation, app appgate.App, challenge
 		if err != nil {
 			return upgradeProof{}, fmt.Errorf("open upgrade key: %w", err)
 		}
-		proven, ok, err := provenKey(underUpgradeKey(signatures, upgradeKey), challenge, response, h.Now())
+		proven, err := provenKey(underUpgradeKey(signatures, upgradeKey), challenge, response, h.Now())
 		if err != nil {
 			return upgradeProof{}, err
 		}
-		if ok {
-			return upgradeProof{signatures[position(signatures, proven, upgradeKey)], n > 0}, nil
+		if proven >= 0 {
+			return upgradeProof{signatures[proven], n > 0}, nil
 		}
 	}
 	return upgradeProof{}, errUnproven
-}
-
-// position finds which signature key became the proven one under an upgrade key.
-func position(signatures []appgate.SignatureKey, proven appgate.SignatureKey, upgradeKey []byte) int {
-	for n, key := range underUpgradeKey(signatures, upgradeKey) {
-		if string(key.Key) == string(proven.Key) {
-			return n
-		}
-	}
-	return 0 // cannot happen: proven is one of them
 }
 
 // upgradedTo is the installation in its new version, with the credential it has.

@@ -442,6 +442,24 @@ func TestUpgradeWithKey(t *testing.T) {
 	}
 }
 
+func TestUpgradeIsThrottled(t *testing.T) {
+	f := newFixture(t)
+	to := []string{"X-App-Version", "2.0"}
+	i := f.withSecret(t, oldSignature)
+	c := f.due(t, "1", i, to...)
+	ask := func(secret string) audittest.Answer {
+		return f.do(t, audittest.Request{
+			Path: "/oauth/v2/client/upgrade", Basic: []string{i.id, secret}, Header: headers("2", to...),
+			JSON: object("identifier", c.Identifier, "client_statement", "x"),
+		})
+	}
+	for range 10 {
+		f.want(t, ask("wrong"), 401, refusal("invalid_client", textCredentials), audit.DynamicUpFailed)
+	}
+	const text = "too many failed attempts for this client, try again in a minute"
+	f.want(t, ask(i.secret), 429, refusal("temporarily_unavailable", text), audit.RateLimitExceeded)
+}
+
 // TestFromSecretToKey moves an installation to the key protocol: its secret is void afterwards.
 func TestFromSecretToKey(t *testing.T) {
 	f := newFixture(t)
