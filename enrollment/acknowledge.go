@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
@@ -37,6 +38,9 @@ func (h *Handler) acknowledge(c echo.Context) error {
 	}
 	if req.ID == "" || req.Proof == "" {
 		return ackBadRequest.About(audit.Reason("missing_member"))
+	}
+	if uuid.Validate(req.ID) != nil { // foreign bytes do not reach the stores
+		return ackUnknown.About(audit.Reason("malformed"))
 	}
 	pending, err := h.Pending.PendingEnrollment(ctx, req.ID)
 	if errors.Is(err, store.ErrNotFound) {

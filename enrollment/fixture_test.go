@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -23,51 +24,66 @@ import (
 	"tokenserver/internal/clientauth"
 	"tokenserver/internal/device"
 	"tokenserver/internal/lifecycle"
+	"tokenserver/internal/ratelimit"
+	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/store"
 )
 
-// fixture is an enrollment handler on real stores, with installations:
+// fixture is an enrollment handler on real stores, clients and tokens, with installations:
 //
 //	A, B  android, application harbour; user u-1 has profile PROF01 on both, u-2 has PROF02 on both
-//	I     ios, application harbour; user u-1 has PROF01
-//	Z     android, application zoo; user u-1 has PROF01
+//	I     ios, application harbour; the same users
+//	Z     android, application zoo; the same users
+//
+// Their secret is "right"; tokens holds the access token of each user by "A/u-1", and that of each installation by "A".
 type fixture struct {
 	*audittest.Env
 	handler http.Handler
-	tokens  *tokens
+	service *token.Service
+	tokens  map[string]string
 	server  *device.ServerKeys
+}
+
+// id is the client id of an installation.
+func id(name string) string {
+	return strings.ToUpper(hex.EncodeToString([]byte(name))) + strings.Repeat("0", 64-2*len(name))
+}
+
+// nameOf undoes id.
+func nameOf(clientID string) string {
+	text, _ := hex.DecodeString(clientID)
+	return strings.TrimRight(string(text), "\x00")
 }
 
 func newFixture(t testing.TB, change ...func(*settings.Document)) *fixture {
 	t.Helper()
 	env := audittest.New(t)
-	f := &fixture{Env: env, tokens: &tokens{known: map[string]store.AccessToken{}, fails: map[string]error{}}}
+	f := &fixture{Env: env, tokens: map[string]string{}}
 	f.set(change...)
-	for id, place := range map[string][2]string{
+	f.service = &token.Service{
+		Access: env.Redis, Families: env.Store, Search: env.Store, Profiles: env.Store, Installations: env.Store,
+		Revocations: &token.Revocations{Store: env.Store, Hints: env.Redis, Now: env.Now}, Keys: env.Keys, Issuer: env.Issuer,
+		Now: env.Now, NewID: env.NewID,
+	}
+	must(t, f.service.Revocations.Load(t.Context()))
+	for name, place := range map[string][2]string{
 		"A": {"harbour", "android"}, "B": {"harbour", "android"}, "I": {"harbour", "ios"}, "Z": {"zoo", "android"},
 	} {
-		must(t, env.Store.AddInstallation(t.Context(), store.Installation{
-			ClientID: id, RegistrationID: "r-" + id, Application: place[0], Platform: place[1], Version: "1.0", APIVersion: 1,
-			DeviceName: "Kim's " + id, CreatedAt: env.Now(), LastSeen: env.Now(),
-		}))
-		for profile, user := range map[string]string{"PROF01": "u-1", "PROF02": "u-2"} {
-			must(t, env.Store.AddProfile(t.Context(), store.Profile{
-				ClientID: id, ProfileID: profile, UserID: user, CreatedAt: env.Now(), LastLogin: env.Now(),
-			}))
-			f.tokens.known[id+"/"+user] = store.AccessToken{
-				ClientID: id, Kind: store.DefaultToken, UserID: user, ProfileID: profile, Application: place[0],
-			}
-		}
-		f.tokens.known[id] = store.AccessToken{ClientID: id, Kind: store.ClientToken, Application: place[0]}
+		f.install(t, name, place[0], place[1])
 	}
 	f.server = &device.ServerKeys{Store: env.Store, Keys: env.Keys, Now: env.Now}
 	h := &enrollment.Handler{
-		Settings: env.Settings, Clients: clients{env}, Tokens: f.tokens,
+		Settings: env.Settings, Tokens: f.service,
+		Clients: &clientauth.Service{
+			Installations: env.Store, Once: env.Redis, Keys: env.Keys, Issuer: env.Issuer, Now: env.Now,
+			Failures: &ratelimit.Limiter{Counts: env.Redis, Name: "client", Limit: 3, Window: time.Minute, Now: env.Now},
+		},
 		Gate:          &appgate.Gate{Installations: env.Store, Audit: env.Recorder},
 		Installations: env.Store, Enrollments: env.Store, PushTokens: env.Store, Pending: env.Redis,
 		Lifecycle: &lifecycle.Service{
-			Installations: env.Store, Enrollments: env.Store, Tokens: noTokens{}, Transactions: env.Redis, Endings: endings{env},
+			Installations: env.Store, Enrollments: env.Store, Tokens: f.service, Transactions: env.Redis, Endings: endings{env},
 		},
 		ServerKeys: f.server,
 		Devices:    &device.Verifier{Once: env.Redis, Issuer: env.Issuer, Now: env.Now},
@@ -75,6 +91,34 @@ func newFixture(t testing.TB, change ...func(*settings.Document)) *fixture {
 	}
 	f.handler = env.Handler(h.Routes)
 	return f
+}
+
+// install adds an installation with both users and their access tokens.
+func (f *fixture) install(t testing.TB, name, application, platform string) {
+	t.Helper()
+	must(t, f.Store.AddInstallation(t.Context(), store.Installation{
+		ClientID: id(name), RegistrationID: "r-" + name, Application: application, Platform: platform, Version: "1.0",
+		APIVersion: 1, SecretForm: store.SecretPlain, SecretDigest: f.Keys.MAC(secret.ForClientSecret, "right"),
+		DeviceName: "Kim's " + name, CreatedAt: f.Now(), LastSeen: f.Now(),
+	}))
+	for profile, user := range map[string]string{"PROF01": "u-1", "PROF02": "u-2"} {
+		must(t, f.Store.AddProfile(t.Context(), store.Profile{
+			ClientID: id(name), ProfileID: profile, UserID: user, CreatedAt: f.Now(), LastLogin: f.Now(),
+		}))
+		f.issue(t, name+"/"+user, token.Grant{ClientID: id(name), Kind: store.DefaultToken, UserID: user, ProfileID: profile})
+	}
+	f.issue(t, name, token.Grant{ClientID: id(name), Kind: store.ClientToken})
+}
+
+// issue makes an access token for an hour, unless the grant says otherwise, and keeps it under a name.
+func (f *fixture) issue(t testing.TB, name string, g token.Grant) {
+	t.Helper()
+	if g.AccessLife == 0 {
+		g.AccessLife = time.Hour
+	}
+	issued, err := f.service.Issue(t.Context(), g)
+	must(t, err)
+	f.tokens[name] = issued.AccessToken
 }
 
 // set replaces the settings: versions 1.0 and 1.1 of harbour on android and ios, 1.0 of zoo, all enabled.
@@ -88,6 +132,9 @@ func (f *fixture) set(change ...func(*settings.Document)) {
 		}},
 		{ID: "zoo", Versions: []settings.AppVersion{version("android", "1.0")}},
 	}}
+	d.WebClients = []settings.WebClient{{
+		ID: "web", Authentication: settings.SecretBasic, Secret: settings.ClientSecret{Digest: f.Keys.MAC(secret.ForClientSecret, "right")},
+	}}
 	for _, f := range change {
 		f(&d)
 	}
@@ -98,43 +145,6 @@ func off() *bool { return new(bool) }
 
 func mode(m settings.PushMode) func(*settings.Document) {
 	return func(d *settings.Document) { d.MobileAuthentication.PushEnrollmentMode = m }
-}
-
-// tokens knows access tokens by their text.
-type tokens struct {
-	known map[string]store.AccessToken
-	fails map[string]error
-}
-
-func (k *tokens) Verify(_ context.Context, bearer string) (store.AccessToken, error) {
-	if err := k.fails[bearer]; err != nil {
-		return store.AccessToken{}, err
-	}
-	t, ok := k.known[bearer]
-	if !ok {
-		return store.AccessToken{}, store.ErrNotFound
-	}
-	return t, nil
-}
-
-// clients takes Basic credentials with the password "right", and the client id as an assertion.
-type clients struct{ env *audittest.Env }
-
-func (k clients) Authenticate(ctx context.Context, _ *settings.Snapshot, c clientauth.Credentials) (clientauth.Client, error) {
-	if c.Assertion != "" && !c.Basic {
-		c.Basic, c.BasicID, c.BasicSecret = true, c.Assertion, "right"
-	}
-	if !c.Basic {
-		return clientauth.Client{}, &clientauth.Refused{Reason: clientauth.Missing}
-	}
-	if c.BasicID == "web" {
-		return clientauth.Client{ID: "web", Web: &settings.WebClient{ID: "web"}}, nil
-	}
-	i, err := k.env.Store.Installation(ctx, c.BasicID)
-	if err != nil || c.BasicSecret != "right" {
-		return clientauth.Client{}, &clientauth.Refused{Reason: clientauth.WrongSecret, ClientID: c.BasicID, Known: err == nil}
-	}
-	return clientauth.Client{ID: i.ClientID, Installation: &i}, nil
 }
 
 // endings fails transactions as package pushauth does, without callbacks.
@@ -149,12 +159,6 @@ func (k endings) Fail(ctx context.Context, t store.Transaction, reason store.Rea
 	})
 }
 
-// noTokens revokes nothing: enrollment removes app instances, never users.
-type noTokens struct{}
-
-func (noTokens) RevokeProfile(context.Context, string, string) (int, error) { return 0, nil }
-func (noTokens) RevokeClient(context.Context, string) (int, error)          { return 0, nil }
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -165,20 +169,20 @@ func must(t testing.TB, err error) {
 // phone is the device's side of one enrollment.
 type phone struct {
 	sign, encrypt *ecdsa.PrivateKey
-	clientID      string
+	name          string // of the installation
 	profileID     string
 	id            string
 	challenge     string
 	kids          []string
 }
 
-func newPhone(t testing.TB, clientID, profileID string) *phone {
+func newPhone(t testing.TB, name, profileID string) *phone {
 	t.Helper()
 	sign, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	encrypt, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	return &phone{sign: sign, encrypt: encrypt, clientID: clientID, profileID: profileID}
+	return &phone{sign: sign, encrypt: encrypt, name: name, profileID: profileID}
 }
 
 func jwk(t testing.TB, key *ecdsa.PrivateKey, use string) map[string]any {
@@ -221,12 +225,12 @@ func jws(t testing.TB, key *ecdsa.PrivateKey, now time.Time, header, claims map[
 func (f *fixture) initBody(t testing.TB, p *phone, pushToken string, change ...map[string]any) string {
 	t.Helper()
 	claims := map[string]any{
-		"step": "init", "client_id": p.clientID, "profile_id": p.profileID,
+		"step": "init", "client_id": id(p.name), "profile_id": p.profileID,
 		"keys_hash": device.KeysHash(public(t, p.sign, "sig"), public(t, p.encrypt, "enc")),
 	}
 	body := map[string]any{
 		"keys":         []any{jwk(t, p.sign, "sig"), jwk(t, p.encrypt, "enc")},
-		"access_token": p.clientID + "/u-" + p.profileID[5:],
+		"access_token": f.tokens[p.name+"/u-"+p.profileID[5:]],
 	}
 	if pushToken != "" {
 		body["push_token"] = pushToken
@@ -261,7 +265,7 @@ const (
 func (f *fixture) begin(t testing.TB, p *phone, pushToken string) audittest.Answer {
 	t.Helper()
 	got := audittest.Do(t, f.handler, audittest.Request{
-		Path: initPath, JSON: f.initBody(t, p, pushToken), Basic: []string{p.clientID, "right"},
+		Path: initPath, JSON: f.initBody(t, p, pushToken), Basic: []string{id(p.name), "right"},
 	})
 	var body struct {
 		ID        string `json:"enrollment_id"`
@@ -322,9 +326,9 @@ func (f *fixture) acknowledge(t testing.TB, p *phone) audittest.Answer {
 }
 
 // enroll goes all three steps, and forgets the events.
-func (f *fixture) enroll(t testing.TB, clientID, profileID, pushToken string) *phone {
+func (f *fixture) enroll(t testing.TB, name, profileID, pushToken string) *phone {
 	t.Helper()
-	p := newPhone(t, clientID, profileID)
+	p := newPhone(t, name, profileID)
 	for _, got := range []audittest.Answer{f.begin(t, p, pushToken), f.fetchKeys(t, p), f.acknowledge(t, p)} {
 		if got.Status >= http.StatusBadRequest {
 			t.Fatalf("enroll: %d %s", got.Status, got.Body)
@@ -342,7 +346,7 @@ func (f *fixture) enrolled(t testing.TB) []string {
 		found, err := f.Store.EnrollmentsOfUser(t.Context(), user)
 		must(t, err)
 		for _, e := range found {
-			list = append(list, e.ClientID+"/"+e.ProfileID+" "+string(e.PushState))
+			list = append(list, nameOf(e.ClientID)+"/"+e.ProfileID+" "+string(e.PushState))
 		}
 	}
 	slices.Sort(list)

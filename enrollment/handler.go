@@ -119,6 +119,8 @@ var (
 		Audit: audit.EnrollmentFailureDisabled, Text: "enrollment is disabled"}
 	versionOff = outcome.Failure{Code: outcome.VersionDisabled,
 		Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled"}
+	otherProtocol = outcome.Failure{Code: outcome.APIVersionNotAllowed,
+		Audit: audit.APIVersionNotAllowed, Text: "the installation is registered with another API version"}
 )
 
 // open refuses everything while enrollment is off.
@@ -133,14 +135,20 @@ func open(s *settings.Snapshot) error {
 }
 
 // admit takes an installation that has proved itself: later events name it, it is moved to the version that its request
-// names, and a disabled version ends here.
+// names, and a disabled version or another protocol ends here.
 func (h *Handler) admit(c echo.Context, s *settings.Snapshot, i store.Installation) (store.Installation, error) {
 	ctx := c.Request().Context()
-	i, _, err := h.Gate.Move(ctx, s, i, c.Request().Header)
+	audit.Know(ctx, audit.Client(i.ClientID), audit.AppAgent(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
+	if appgate.APIVersionDiffers(c.Request().Header, i) {
+		return i, otherProtocol.About(audit.Count("api_version", i.APIVersion), audit.Detail("route", c.Path()))
+	}
+	i, moved, err := h.Gate.Move(ctx, s, i, c.Request().Header)
 	if err != nil {
 		return i, err
 	}
-	audit.Know(ctx, audit.Client(i.ClientID), audit.AppAgent(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
+	if moved {
+		audit.Know(ctx, audit.App(i.Application, i.Platform, i.Version))
+	}
 	if !appgate.Usable(s.Version(i.Application, i.Platform, i.Version)) {
 		return i, versionOff
 	}

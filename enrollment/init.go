@@ -45,7 +45,9 @@ var (
 	initBadClient = outcome.Failure{Code: outcome.InvalidClient,
 		Audit: audit.EnrollmentInitFailureInvalidToken, Text: "the installation could not be authenticated",
 		Attrs: []audit.Attr{audit.Reason("client_authentication")}}
-	initBadToken = outcome.Failure{Code: outcome.InvalidToken,
+	// initThrottled has its event once a minute.
+	initThrottled = outcome.Failure{Code: outcome.TooManyRequests, Text: "too many failed attempts of this client, try again in a minute"}
+	initBadToken  = outcome.Failure{Code: outcome.InvalidToken,
 		Audit: audit.EnrollmentInitFailureInvalidToken, Text: "the access token of the user is missing or not usable"}
 	pushEnrollmentOff = outcome.Failure{Code: outcome.EnrollmentDisabled,
 		Audit: audit.EnrollmentFailureDisabled, Text: "enrollment for push is disabled", Attrs: []audit.Attr{audit.Reason("push")}}
@@ -111,17 +113,30 @@ func (h *Handler) client(c echo.Context, s *settings.Snapshot, req initRequest) 
 	var refused *clientauth.Refused
 	switch {
 	case errors.As(err, &refused):
-		failure := initBadClient.Because(err).About(audit.Detail("client_authentication", string(refused.Reason)))
-		if refused.Known {
-			failure = failure.About(audit.Client(refused.ClientID))
-		}
-		return store.Installation{}, failure
+		return store.Installation{}, refusedClient(refused)
 	case err != nil:
 		return store.Installation{}, fmt.Errorf("authenticate installation: %w", err)
 	case client.Installation == nil:
 		return store.Installation{}, initBadClient.About(audit.Detail("client_authentication", "no_installation"))
 	}
 	return *client.Installation, nil
+}
+
+// refusedClient chooses the failure of an installation that could not prove itself.
+func refusedClient(r *clientauth.Refused) error {
+	if r.Reason == clientauth.Throttled {
+		failure := initThrottled.Because(r)
+		if r.Report > 0 {
+			failure.Audit = audit.RateLimitExceeded
+			failure = failure.About(audit.Client(r.ClientID), audit.Count("refusals", r.Report))
+		}
+		return failure
+	}
+	failure := initBadClient.Because(r).About(audit.Detail("client_authentication", string(r.Reason)))
+	if r.Known {
+		failure = failure.About(audit.Client(r.ClientID))
+	}
+	return failure
 }
 
 // user checks the access token: a live one of kind DEFAULT, of this installation and of a profile that it has.

@@ -1,6 +1,7 @@
 package enrollment_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -10,7 +11,9 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
+	"tokenserver/internal/clientauth"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/store"
 )
 
@@ -26,7 +29,7 @@ const (
 )
 
 func TestInit(t *testing.T) {
-	right := []string{"A", "right"}
+	right := []string{"", "right"}
 	disableVersion := func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled }
 	for _, tc := range []struct {
 		name      string
@@ -38,7 +41,6 @@ func TestInit(t *testing.T) {
 		body      map[string]any
 		raw       string
 		basic     []string
-		bearer    string
 		header    http.Header
 		prepare   func(t *testing.T, f *fixture, p *phone)
 		status    int
@@ -85,7 +87,7 @@ func TestInit(t *testing.T) {
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_shape"`},
 		{name: "proof of another step", claims: map[string]any{"step": "ack"}, status: 400, want: initInvalid,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`},
-		{name: "proof for another client", claims: map[string]any{"client_id": "B"}, status: 400, want: initInvalid,
+		{name: "proof for another client", claims: map[string]any{"client_id": id("B")}, status: 400, want: initInvalid,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`},
 		{name: "proof over other keys", claims: map[string]any{"keys_hash": "x"}, status: 400, want: initInvalid,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`},
@@ -93,15 +95,13 @@ func TestInit(t *testing.T) {
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_aud"`},
 		{name: "old proof", claims: map[string]any{"iat": 1}, status: 400, want: initInvalid,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_iat"`},
-		{name: "two access tokens", bearer: "A/u-1", body: map[string]any{"client_assertion": "A"}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"two_access_tokens"`},
-		{name: "assertion in the body, token in the header", bearer: "A/u-1",
-			body:   map[string]any{"client_assertion": "A", "access_token": nil},
-			status: 201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
+		{name: "another API version than registered", header: http.Header{"X-Api-Version": {"2"}}, status: 403,
+			want:      refusal("api_version_not_allowed", "the installation is registered with another API version"),
+			wantCodes: []audit.Code{audit.APIVersionNotAllowed}, reason: `"api_version":1`},
 
 		{name: "no client authentication", basic: []string{}, status: 401, want: initNoClient,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"client_authentication"`},
-		{name: "wrong secret", basic: []string{"A", "wrong"}, status: 401, want: initNoClient,
+		{name: "wrong secret", basic: []string{id("A"), "wrong"}, status: 401, want: initNoClient,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"client_authentication":"wrong_secret"`},
 		{name: "web client", basic: []string{"web", "right"}, status: 401, want: initNoClient,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"client_authentication":"no_installation"`},
@@ -124,7 +124,7 @@ func TestInit(t *testing.T) {
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"no_profile"`},
 		{name: "access token of another profile", body: map[string]any{"access_token": "A/u-2"}, status: 401, want: initNoToken,
 			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"other_profile"`},
-		{name: "token store away", body: map[string]any{"access_token": "away"}, status: 503,
+		{name: "token store away", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.RedisServer.Close() }, status: 503,
 			want: refusal("temporarily_unavailable", "the server cannot work right now, try again shortly")},
 
 		{name: "same user, same installation, single device", push: push("android", 0),
@@ -168,11 +168,7 @@ func TestInit(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
-			f.tokens.fails["expired"], f.tokens.fails["revoked"], f.tokens.fails["away"] = store.ErrExpired, store.ErrRevoked, store.ErrUnavailable
-			for text, kind := range map[string]store.TokenKind{"implicit": store.ImplicitToken, "stateless": store.StatelessToken} {
-				f.tokens.known[text] = store.AccessToken{ClientID: "A", Kind: kind, UserID: "u-1", ProfileID: "PROF01"}
-			}
-			f.tokens.known["gone"] = store.AccessToken{ClientID: "A", Kind: store.DefaultToken, UserID: "u-9", ProfileID: "PROF09"}
+			f.moreTokens(t)
 			client := "A"
 			if tc.platform == "ios" {
 				client = "I"
@@ -189,9 +185,12 @@ func TestInit(t *testing.T) {
 				tc.prepare(t, f, p)
 			}
 			basic := tc.basic
-			if basic == nil && tc.bearer == "" {
+			if basic == nil {
 				basic = slices.Clone(right)
-				basic[0] = client
+				basic[0] = id(client)
+			}
+			if name, ok := tc.body["access_token"].(string); ok {
+				tc.body = map[string]any{"access_token": f.tokens[name]}
 			}
 			body := tc.raw
 			if body == "" {
@@ -199,7 +198,7 @@ func TestInit(t *testing.T) {
 			}
 			before := f.enrolled(t)
 			got := audittest.Do(t, f.handler, audittest.Request{
-				Path: initPath, JSON: body, Basic: basic, Bearer: tc.bearer, Header: canonical(tc.header),
+				Path: initPath, JSON: body, Basic: basic, Header: canonical(tc.header),
 			})
 			events := f.Events(t)
 			codes := []audit.Code{}
@@ -217,6 +216,25 @@ func TestInit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// moreTokens adds access tokens that enroll nobody.
+func (f *fixture) moreTokens(t *testing.T) {
+	t.Helper()
+	user := token.Grant{ClientID: id("A"), UserID: "u-1", ProfileID: "PROF01"}
+	for name, kind := range map[string]store.TokenKind{"implicit": store.ImplicitToken, "stateless": store.StatelessToken} {
+		user.Kind = kind
+		f.issue(t, name, user)
+	}
+	user.Kind = store.DefaultToken
+	f.issue(t, "revoked", user)
+	revoked, err := f.service.Verify(t.Context(), f.tokens["revoked"])
+	must(t, err)
+	must(t, f.Store.InTx(t.Context(), func(ctx context.Context) error { return f.service.RevokeAccessToken(ctx, revoked) }))
+	user.AccessLife = time.Second
+	f.issue(t, "expired", user)
+	f.Clock.Advance(time.Second)
+	f.issue(t, "gone", token.Grant{ClientID: id("A"), Kind: store.DefaultToken, UserID: "u-9", ProfileID: "PROF09"})
 }
 
 func canonical(h http.Header) http.Header {
@@ -248,7 +266,7 @@ func TestInitAnswerAndRecord(t *testing.T) {
 		t.Errorf("push token %q, %v", clear, err)
 	}
 	event := f.Events(t)[0]
-	if event.ClientID != "A" || event.UserID != "u-1" || event.ProfileID != "PROF01" || event.Agent != "app:A" ||
+	if event.ClientID != id("A") || event.UserID != "u-1" || event.ProfileID != "PROF01" || event.Agent != "app:"+id("A") ||
 		event.Application != "harbour" || event.Platform != "android" || event.Version != "1.0" {
 		t.Errorf("event %+v", event)
 	}
@@ -264,7 +282,7 @@ func TestInitReplay(t *testing.T) {
 	const jti = "0b7d6b52-5f51-4d0e-9c57-5a4a8a7f2a10"
 	do := func() audittest.Answer {
 		return audittest.Do(t, f.handler, audittest.Request{
-			Path: initPath, JSON: f.initBody(t, p, "", map[string]any{"jti": jti}), Basic: []string{"A", "right"},
+			Path: initPath, JSON: f.initBody(t, p, "", map[string]any{"jti": jti}), Basic: []string{id("A"), "right"},
 		})
 	}
 	f.check(t, do(), 201, "*", audit.EnrollmentInitialized)
@@ -278,4 +296,54 @@ func TestNothingIsAnsweredUnrecorded(t *testing.T) {
 	f.BreakCommits(store.ErrUnavailable)
 	got := f.begin(t, newPhone(t, "A", "PROF01"), "")
 	f.check(t, got, 503, refusal("temporarily_unavailable", "the server cannot work right now, try again shortly"))
+}
+
+// An installation of API version 2 proves itself with an assertion in the body; the header is free for the user's token.
+func TestInitByAssertion(t *testing.T) {
+	f := newFixture(t)
+	key := newPhone(t, "K", "PROF01").sign
+	text, err := json.Marshal(jwk(t, key, "sig"))
+	must(t, err)
+	must(t, f.Store.AddInstallation(t.Context(), store.Installation{
+		ClientID: id("K"), RegistrationID: "r-K", Application: "harbour", Platform: "android", Version: "1.0", APIVersion: 2,
+		KeyID: "k", PublicJWK: text,
+	}))
+	must(t, f.Store.AddProfile(t.Context(), store.Profile{ClientID: id("K"), ProfileID: "PROF01", UserID: "u-1"}))
+	f.issue(t, "K/u-1", token.Grant{ClientID: id("K"), Kind: store.DefaultToken, UserID: "u-1", ProfileID: "PROF01"})
+	assertion := func() map[string]any {
+		return map[string]any{
+			"client_assertion_type": clientauth.AssertionType, "access_token": nil,
+			"client_assertion": jws(t, key, f.Now(), map[string]any{"typ": "JWT", "kid": "k"}, map[string]any{
+				"iss": id("K"), "sub": id("K"), "exp": f.Now().Add(time.Minute).Unix(),
+			}),
+		}
+	}
+	do := func(body map[string]any) audittest.Answer {
+		return audittest.Do(t, f.handler, audittest.Request{
+			Path: initPath, JSON: f.initBody(t, newPhone(t, "K", "PROF01"), "", nil, body), Bearer: f.tokens["K/u-1"],
+		})
+	}
+	once := assertion()
+	f.check(t, do(once), 201, "*", audit.EnrollmentInitialized)
+	f.check(t, do(once), 401, initNoClient, audit.EnrollmentInitFailureInvalidToken)
+	two := assertion()
+	two["access_token"] = f.tokens["K/u-1"]
+	f.check(t, do(two), 400, initInvalid, audit.EnrollmentInitFailureInvalidReq)
+}
+
+func TestInitIsThrottled(t *testing.T) {
+	f := newFixture(t)
+	do := func(secret string) audittest.Answer {
+		return audittest.Do(t, f.handler, audittest.Request{
+			Path: initPath, JSON: f.initBody(t, newPhone(t, "A", "PROF01"), ""), Basic: []string{id("A"), secret},
+		})
+	}
+	for range 3 {
+		f.check(t, do("wrong"), 401, initNoClient, audit.EnrollmentInitFailureInvalidToken)
+	}
+	throttled := refusal("temporarily_unavailable", "too many failed attempts of this client, try again in a minute")
+	f.check(t, do("right"), 429, throttled, audit.RateLimitExceeded)
+	f.check(t, do("right"), 429, throttled)
+	f.Clock.Advance(2 * time.Minute)
+	f.check(t, do("right"), 201, "*", audit.EnrollmentInitialized)
 }

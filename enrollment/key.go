@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
@@ -53,6 +54,9 @@ func (h *Handler) exchange(c echo.Context) error {
 	}
 	if req.ID == "" || req.Proof == "" {
 		return keyBadRequest.About(audit.Reason("missing_member"))
+	}
+	if uuid.Validate(req.ID) != nil { // foreign bytes do not reach the stores
+		return keyUnknown.About(audit.Reason("malformed"))
 	}
 	pending, err := h.Pending.PendingEnrollment(ctx, req.ID)
 	if errors.Is(err, store.ErrNotFound) {

@@ -47,6 +47,8 @@ func TestKeyStep(t *testing.T) {
 			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member"},
 		{name: "no id", raw: `{"proof":"x"}`, status: 400, want: keyInvalid,
 			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member"},
+		{name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
+			code: audit.EnrollmentKeyFailureInvalidID, reason: "malformed"},
 		{name: "unknown", raw: `{"enrollment_id":"2f2b1c58-6a3a-4b0e-9b55-6c6c0f1f2a10","proof":"x"}`, status: 404, want: keyUnknown,
 			code: audit.EnrollmentKeyFailureInvalidID},
 		{name: "expired", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.Clock.Advance(601 * time.Second) },
@@ -57,7 +59,7 @@ func TestKeyStep(t *testing.T) {
 			f.Codes(t)
 		}, status: 404, want: keyUnknown, code: audit.EnrollmentKeyFailureInvalidID},
 		{name: "installation removed meanwhile", prepare: func(t *testing.T, f *fixture, _ *phone) {
-			must(t, f.Store.DeleteInstallation(t.Context(), "A"))
+			must(t, f.Store.DeleteInstallation(t.Context(), id("A")))
 		}, status: 404, want: keyUnknown, code: audit.EnrollmentKeyFailureInvalidID, reason: "installation_gone"},
 		{name: "another step", claims: map[string]any{"step": "ack"}, status: 400, want: keyInvalid,
 			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims"},
@@ -183,6 +185,8 @@ func TestAcknowledge(t *testing.T) {
 		{name: "malformed", raw: `{}{}`, status: 400, want: ackInvalid, code: audit.EnrollmentAckFailureInvalidID, reason: "body"},
 		{name: "no proof", raw: `{"enrollment_id":"x"}`, status: 400, want: ackInvalid,
 			code: audit.EnrollmentAckFailureInvalidID, reason: "missing_member"},
+		{name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "malformed"},
 		{name: "unknown", raw: `{"enrollment_id":"2f2b1c58-6a3a-4b0e-9b55-6c6c0f1f2a10","proof":"x"}`, status: 404, want: keyUnknown,
 			code: audit.EnrollmentAckFailureInvalidID},
 		{name: "expired", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.Clock.Advance(601 * time.Second) },
@@ -198,11 +202,11 @@ func TestAcknowledge(t *testing.T) {
 		{name: "another key", prepare: func(t *testing.T, _ *fixture, p *phone) { p.sign = newPhone(t, "A", "PROF01").sign },
 			status: 400, want: ackInvalid, code: audit.EnrollmentAckFailureInvalidID, reason: "proof_signature"},
 		{name: "profile removed meanwhile", prepare: func(t *testing.T, f *fixture, _ *phone) {
-			must(t, f.Store.DeleteProfile(t.Context(), "A", "PROF01"))
+			must(t, f.Store.DeleteProfile(t.Context(), id("A"), "PROF01"))
 		}, status: 404, want: keyUnknown, code: audit.EnrollmentAckFailureInvalidID, reason: "profile_gone"},
 		{name: "profile of another user meanwhile", prepare: func(t *testing.T, f *fixture, _ *phone) {
-			must(t, f.Store.DeleteProfile(t.Context(), "A", "PROF01"))
-			must(t, f.Store.AddProfile(t.Context(), store.Profile{ClientID: "A", ProfileID: "PROF01", UserID: "u-9"}))
+			must(t, f.Store.DeleteProfile(t.Context(), id("A"), "PROF01"))
+			must(t, f.Store.AddProfile(t.Context(), store.Profile{ClientID: id("A"), ProfileID: "PROF01", UserID: "u-9"}))
 		}, status: 404, want: keyUnknown, code: audit.EnrollmentAckFailureInvalidID, reason: "other_user"},
 		{name: "lost the race for the user", prepare: func(t *testing.T, f *fixture, _ *phone) {
 			f.enroll(t, "B", "PROF01", push("android", 1))
@@ -255,7 +259,7 @@ func TestAcknowledgeRepeats(t *testing.T) {
 	f.check(t, audittest.Do(t, f.handler, audittest.Request{Path: ackPath, JSON: body}), 204, "", audit.EnrollmentAckSuccess)
 	e, err := f.Store.Enrollment(t.Context(), p.id)
 	must(t, err)
-	if e.ClientID != "A" || e.UserID != "u-1" || e.ProfileID != "PROF01" || e.Application != "harbour" || e.PushState != store.PushActive ||
+	if e.ClientID != id("A") || e.UserID != "u-1" || e.ProfileID != "PROF01" || e.Application != "harbour" || e.PushState != store.PushActive ||
 		e.DeviceName != "Kim's A" || !slices.Contains(p.kids, e.ServerEncKID) || !slices.Contains(p.kids, e.ServerSigKID) {
 		t.Errorf("%+v", e)
 	}
@@ -300,7 +304,7 @@ func TestModesAtAcknowledge(t *testing.T) {
 			f := newFixture(t, mode(tc.mode))
 			first := f.enroll(t, tc.where, "PROF01", tc.push)
 			open := store.Transaction{
-				ID: f.NewID(), State: store.Pending, Version: 1, ClientID: tc.where, EnrollmentID: first.id,
+				ID: f.NewID(), State: store.Pending, Version: 1, ClientID: id(tc.where), EnrollmentID: first.id,
 				CreatedAt: f.Now(), ExpiresAt: f.Now().Add(time.Minute),
 			}
 			_, err := f.Redis.CreateTransaction(t.Context(), open, 20)
@@ -333,15 +337,14 @@ func TestSingleDeviceHasOneWinner(t *testing.T) {
 	const racers = 50
 	bodies := make([]string, racers)
 	for n := range bodies {
-		id := "race-" + string(rune('a'+n/26)) + string(rune('a'+n%26))
-		must(t, f.Store.AddInstallation(t.Context(), store.Installation{
-			ClientID: id, RegistrationID: id, Application: "harbour", Platform: "android", Version: "1.0",
-		}))
-		must(t, f.Store.AddProfile(t.Context(), store.Profile{ClientID: id, ProfileID: "PROF01", UserID: "u-1"}))
-		f.tokens.known[id+"/u-1"] = store.AccessToken{ClientID: id, Kind: store.DefaultToken, UserID: "u-1", ProfileID: "PROF01"}
-		p := newPhone(t, id, "PROF01")
-		f.begin(t, p, push("android", 0)+id)
-		f.fetchKeys(t, p)
+		name := "E" + string(rune('A'+n/26)) + string(rune('A'+n%26))
+		f.install(t, name, "harbour", "android")
+		p := newPhone(t, name, "PROF01")
+		for _, got := range []audittest.Answer{f.begin(t, p, push("android", 0)+name), f.fetchKeys(t, p)} {
+			if got.Status >= http.StatusBadRequest {
+				t.Fatalf("%d %s", got.Status, got.Body)
+			}
+		}
 		bodies[n] = f.stepBody(t, p, "ack", nil)
 	}
 	f.Codes(t)

@@ -5,10 +5,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/store"
 )
 
@@ -67,8 +69,9 @@ func TestUpdatePushToken(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t, mode(settings.MultipleDevices))
-			f.tokens.known["web"] = store.AccessToken{ClientID: "web", Kind: store.ClientToken}
-			f.tokens.fails["expired"] = store.ErrExpired
+			f.issue(t, "web", token.Grant{ClientID: "web", Kind: store.ClientToken})
+			f.issue(t, "expired", token.Grant{ClientID: id("A"), Kind: store.ClientToken, AccessLife: time.Second})
+			f.Clock.Advance(time.Second)
 			first := f.enroll(t, "A", "PROF01", old)
 			f.enroll(t, "A", "PROF02", old)
 			f.enroll(t, "B", "PROF01", push("android", 1))
@@ -78,7 +81,7 @@ func TestUpdatePushToken(t *testing.T) {
 			if tc.settings != nil {
 				f.set(tc.settings)
 			}
-			got := audittest.Do(t, f.handler, audittest.Request{Method: http.MethodPut, Path: pushPath, JSON: tc.body, Bearer: tc.bearer})
+			got := audittest.Do(t, f.handler, audittest.Request{Method: http.MethodPut, Path: pushPath, JSON: tc.body, Bearer: f.tokens[tc.bearer]})
 			events := f.Events(t)
 			if got.Status != tc.status || got.Body != tc.want || len(events) != 1 || events[0].Code != tc.code ||
 				!strings.Contains(events[0].Details, tc.detail) {
@@ -108,7 +111,7 @@ func TestUpdateHasOneWinner(t *testing.T) {
 		body := `{"old_push_token":"` + push("android", 0) + `","new_push_token":"` + push("android", 1+n) + `"}`
 		group.Go(func() {
 			<-start
-			audittest.Do(t, f.handler, audittest.Request{Method: http.MethodPut, Path: pushPath, JSON: body, Bearer: "A"})
+			audittest.Do(t, f.handler, audittest.Request{Method: http.MethodPut, Path: pushPath, JSON: body, Bearer: f.tokens["A"]})
 		})
 	}
 	close(start)

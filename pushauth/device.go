@@ -96,9 +96,13 @@ func (d *Device) Routes(g *echo.Group) {
 	g.POST("/mobile-auth/v2/transactions/answer", func(c echo.Context) error { return d.answer(c, 2) })
 }
 
-// deviceVersionOff is the failure of every endpoint of the app when its version is disabled.
-var deviceVersionOff = outcome.Failure{Code: outcome.VersionDisabled,
-	Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled"}
+// How every endpoint of the app refuses an installation.
+var (
+	deviceVersionOff = outcome.Failure{Code: outcome.VersionDisabled,
+		Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled"}
+	deviceOtherProtocol = outcome.Failure{Code: outcome.APIVersionNotAllowed,
+		Audit: audit.APIVersionNotAllowed, Text: "the installation is registered with another API version"}
+)
 
 // deviceDisabled is the failure of an app's endpoint while mobile authentication is off as a whole.
 func deviceDisabled(code audit.Code) outcome.Failure {
@@ -106,7 +110,7 @@ func deviceDisabled(code audit.Code) outcome.Failure {
 }
 
 // admit takes an installation that has proved itself: it is moved to the version that its request names, later events
-// say so, and a disabled version ends here. gone is returned for an installation that does not exist any more.
+// say so, and a disabled version or another protocol ends here. gone is returned for an installation that does not exist any more.
 func (d *Device) admit(c echo.Context, s *settings.Snapshot, clientID string, gone error) (store.Installation, error) {
 	ctx := c.Request().Context()
 	i, err := d.Installations.Installation(ctx, clientID)
@@ -115,6 +119,9 @@ func (d *Device) admit(c echo.Context, s *settings.Snapshot, clientID string, go
 	}
 	if err != nil {
 		return i, fmt.Errorf("installation of a device: %w", err)
+	}
+	if appgate.APIVersionDiffers(c.Request().Header, i) {
+		return i, deviceOtherProtocol.About(audit.Count("api_version", i.APIVersion), audit.Detail("route", c.Path()))
 	}
 	if i, _, err = d.Gate.Move(ctx, s, i, c.Request().Header); err != nil {
 		return i, err

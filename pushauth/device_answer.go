@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
@@ -90,6 +91,9 @@ func (d *Device) answer(c echo.Context, version int) error {
 	}
 	if req.TransactionID == "" || req.Answer == "" {
 		return answerInvalidTransaction.About(audit.Reason("missing_member"))
+	}
+	if uuid.Validate(req.TransactionID) != nil { // foreign bytes do not reach the stores
+		return answerInvalidTransaction.About(audit.Reason("unknown"))
 	}
 	p := presented{settings: s}
 	sealed, err := d.unwrap(ctx, req.Answer, &p)

@@ -84,6 +84,8 @@ func TestAnswer(t *testing.T) {
 			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "body"},
 		{name: "no transaction id", raw: `{"answer":"x"}`, status: 404, want: noTransaction,
 			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "missing_member"},
+		{name: "no id of ours", raw: `{"transaction_id":"\u0000","answer":"x"}`, status: 404, want: noTransaction,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "unknown"},
 		{name: "unknown transaction", raw: `{"transaction_id":"9d2f4c1a-3b7e-4f0d-8a56-1c2e3f4a5b6c","answer":"x"}`, status: 404,
 			want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "unknown"},
 		{name: "not fetched", noFetch: true, status: 409, want: conflict,

@@ -38,7 +38,7 @@ func ParseEncrypted(text string) (Encrypted, error) {
 	if err := texts(header, map[string]*string{"alg": &alg, "enc": &enc, "cty": &cty, "kid": &e.KID}, "epk"); err != nil {
 		return Encrypted{}, fmt.Errorf("%w: header: %w", BadShape, err)
 	}
-	if alg != string(jose.ECDH_ES) || enc != string(jose.A256GCM) || cty != "JWT" || e.KID == "" {
+	if alg != string(jose.ECDH_ES) || enc != string(jose.A256GCM) || cty != "JWT" || !identifier(e.KID) {
 		return Encrypted{}, fmt.Errorf("%w: header", BadShape)
 	}
 	if _, err := ParsePublicKey(header["epk"]); err != nil {

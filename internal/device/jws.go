@@ -78,7 +78,7 @@ func ParseSigned(text string) (Signed, error) {
 	}
 	s.Type = Type(typ)
 	jwk, embedded := header["jwk"]
-	if alg != jwt.SigningMethodES256.Alg() || typ == "" || embedded == (s.KID != "") {
+	if alg != jwt.SigningMethodES256.Alg() || typ == "" || embedded == (s.KID != "") || !embedded && !identifier(s.KID) {
 		return Signed{}, fmt.Errorf("%w: header", BadShape)
 	}
 	if embedded {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -72,4 +73,12 @@ func texts(members map[string]json.RawMessage, names map[string]*string, other .
 		return errors.New("an unknown member")
 	}
 	return nil
+}
+
+const maxIdentifier = 64
+
+// identifier tells whether a kid has the form of ours: UUIDs and thumbprints. Foreign bytes do not reach the stores.
+func identifier(s string) bool {
+	return s != "" && len(s) <= maxIdentifier &&
+		strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
 }
