@@ -62,6 +62,7 @@ func (s *server) run(ctx context.Context) error {
 		s.jobs.Run,
 		s.sealer.Run,
 		s.refreshKeys,
+		s.sweep,
 	} {
 		wait.Go(func() { work(background) })
 	}
@@ -102,6 +103,26 @@ func (s *server) refreshKeys(ctx context.Context) {
 		case <-tick.C:
 			if err := s.ring.Refresh(ctx); err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "signing keys not read", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweep deletes now and then what has served.
+func (s *server) sweep(ctx context.Context) {
+	const every = 10 * time.Minute
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			n, err := s.sql.Sweep(ctx, s.now())
+			if err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "old rows not swept", "error", err)
+			} else if n > 0 {
+				s.log.InfoContext(ctx, "old rows swept", "rows", n)
 			}
 		case <-ctx.Done():
 			return

@@ -1,0 +1,46 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// How long rows are kept after they have served. Each is far beyond the life of what could still refer to the row.
+const (
+	keepUsedCodes     = 24 * time.Hour       // a code lives a minute
+	keepEndedFamilies = 24 * time.Hour       // "expired" and "unknown" are told apart until then
+	keepSignIns       = 30 * 24 * time.Hour  // the longest budget of sign-in attempts forgets after a day
+	keepBrowsers      = 400 * 24 * time.Hour // browsers keep no cookie longer
+)
+
+// Sweep deletes what has served: marks of redeemed codes, ended refresh tokens, counts of sign-in attempts, browsers that
+// were not seen for long, decided transactions, retired keys. It returns how many rows went. Any process may call it.
+func (s *Store) Sweep(ctx context.Context, now time.Time) (int64, error) {
+	swept, err := s.SweepTransactions(ctx, now)
+	if err != nil {
+		return swept, err
+	}
+	keys, err := s.SweepServerKeys(ctx, now.Add(-keepUsedCodes))
+	if err != nil {
+		return swept, err
+	}
+	swept += keys
+	for _, old := range []struct {
+		query string
+		keep  time.Duration
+	}{
+		{`DELETE FROM used_codes WHERE used_at < ?`, keepUsedCodes},
+		{`DELETE FROM token_families WHERE ends_at > 0 AND ends_at < ?`, keepEndedFamilies},
+		{`DELETE FROM token_families WHERE expires_at > 0 AND expires_at < ?`, keepEndedFamilies},
+		{`DELETE FROM sign_in_attempts WHERE last_at < ?`, keepSignIns},
+		{`DELETE FROM known_browsers WHERE last_used < ?`, keepBrowsers},
+	} {
+		n, err := s.exec(ctx, old.query, micros(now.Add(-old.keep)))
+		if err != nil {
+			return swept, fmt.Errorf("sweep: %w", err)
+		}
+		swept += n
+	}
+	return swept, nil
+}
