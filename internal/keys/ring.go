@@ -22,8 +22,12 @@ const (
 	RS256 = "RS256"
 )
 
-// fresh is how long the keys are used before they are read again.
-const fresh = time.Minute
+const (
+	// fresh is how long the keys are used before they are read again.
+	fresh = time.Minute
+	// again is how soon they are read again because of a key that is not known.
+	again = time.Second
+)
 
 // ErrNoKey is returned when there is no current key to sign with.
 var ErrNoKey = errors.New("no signing key")
@@ -37,6 +41,8 @@ type signingKeys interface {
 	// RotateSigningKeys drops previous, moves current to previous and next to current, and inserts next, which takes the
 	// place of the next key. Errors: store.ErrConflict when current is not the id of the current key any more.
 	RotateSigningKeys(ctx context.Context, current string, next store.SigningKey) error
+	// ReplaceSigningKeys moves current to previous and inserts new keys in the other slots. Errors: store.ErrConflict.
+	ReplaceSigningKeys(ctx context.Context, current string, keys ...store.SigningKey) error
 }
 
 // Ring signs and verifies. All fields are required. Safe for concurrent use; call Load before the first use.
@@ -54,6 +60,7 @@ type Ring struct {
 // state is the keys as they were read last.
 type state struct {
 	read    time.Time
+	since   time.Time // the current key signs since then
 	current *key
 	byID    map[string]*key
 	jwks    []byte
@@ -98,8 +105,12 @@ func (r *Ring) load(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if slot == store.CurrentKey {
+			switch slot {
+			case store.CurrentKey:
 				next.current = k
+			case store.NextKey:
+				next.since = s.CreatedAt // the next key is made when the current one takes over
+			case store.PreviousKey:
 			}
 			next.byID[k.id] = k
 			published = append(published, k)
@@ -124,9 +135,11 @@ func complete(stored []store.SigningKey) bool {
 
 // Refresh reads the keys again when they are older than a minute. While the store is away the ring goes on with what it
 // has.
-func (r *Ring) Refresh(ctx context.Context) error {
+func (r *Ring) Refresh(ctx context.Context) error { return r.refresh(ctx, fresh) }
+
+func (r *Ring) refresh(ctx context.Context, after time.Duration) error {
 	now := r.state.Load()
-	if now != nil && r.Now().Sub(now.read) < fresh {
+	if now != nil && r.Now().Sub(now.read) < after {
 		return nil
 	}
 	if now == nil {
@@ -143,7 +156,8 @@ func (r *Ring) Refresh(ctx context.Context) error {
 }
 
 // Rotate makes the next key the current one and adds a new next key. Other processes follow within a minute; until then
-// they know the new current key as their next one. Errors: store.ErrConflict when somebody else rotated meanwhile.
+// they know the new current key as their next one. When another algorithm is configured than that of the current key, both
+// current and next are made anew. Errors: store.ErrConflict when somebody else rotated meanwhile.
 func (r *Ring) Rotate(ctx context.Context) error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
@@ -154,7 +168,17 @@ func (r *Ring) Rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Store.RotateSigningKeys(ctx, r.state.Load().current.id, next); err != nil {
+	current := r.state.Load().current
+	if current.algorithm == r.Algorithm {
+		err = r.Store.RotateSigningKeys(ctx, current.id, next)
+	} else {
+		var first store.SigningKey
+		if first, err = r.generate(store.CurrentKey); err != nil {
+			return err
+		}
+		err = r.Store.ReplaceSigningKeys(ctx, current.id, first, next)
+	}
+	if err != nil {
 		return fmt.Errorf("rotate signing keys: %w", err)
 	}
 	// Inside a transaction of the caller the new state holds only once that has committed.
@@ -182,6 +206,14 @@ func (r *Ring) CurrentAlgorithm() string {
 		return s.current.algorithm
 	}
 	return ""
+}
+
+// Since returns when the current key began to sign; the zero time before Load. An operator's schedule goes by it.
+func (r *Ring) Since() time.Time {
+	if s := r.state.Load(); s != nil {
+		return s.since
+	}
+	return time.Time{}
 }
 
 // Sign returns claims, which must encode to a JSON object, as a compact JWS with the header members typ, alg and kid.
@@ -229,14 +261,28 @@ func (r *Ring) Verify(ctx context.Context, typ, compact string, claims jwt.Claim
 			return nil, fmt.Errorf("typ is not %s: %w", typ, jwt.ErrTokenUnverifiable)
 		}
 		id, _ := t.Header["kid"].(string)
-		s := r.state.Load()
-		if s == nil || s.byID[id] == nil || s.byID[id].algorithm != t.Method.Alg() {
+		k := r.key(id)
+		if k == nil { // another process may have made it a moment ago
+			if err := r.refresh(ctx, again); err != nil {
+				return nil, err
+			}
+			k = r.key(id)
+		}
+		if k == nil || k.algorithm != t.Method.Alg() {
 			return nil, jwt.ErrTokenUnverifiable
 		}
-		return s.byID[id].private.Public(), nil
+		return k.private.Public(), nil
 	})
 	if err != nil {
 		return fmt.Errorf("verify JWT: %w", err)
+	}
+	return nil
+}
+
+// key returns the published key with that id, nil when there is none.
+func (r *Ring) key(id string) *key {
+	if s := r.state.Load(); s != nil {
+		return s.byID[id]
 	}
 	return nil
 }

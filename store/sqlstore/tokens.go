@@ -176,6 +176,17 @@ func (s *Store) DeleteFamilies(ctx context.Context, which store.FamilyFilter) ([
 	return ids, nil
 }
 
+// ForgetFamilies removes the families whose last token or whose whole time was over before a moment, and returns how
+// many there were.
+func (s *Store) ForgetFamilies(ctx context.Context, before time.Time) (int64, error) {
+	n, err := s.exec(ctx, `DELETE FROM token_families WHERE expires_at > 0 AND expires_at < ? OR ends_at > 0 AND ends_at < ?`,
+		micros(before), micros(before))
+	if err != nil {
+		return 0, fmt.Errorf("forget token families: %w", err)
+	}
+	return n, nil
+}
+
 // HasFamily tells whether a family that matches has not ended by now.
 func (s *Store) HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error) {
 	where, args := filterFamilies(which)

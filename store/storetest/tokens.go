@@ -22,6 +22,7 @@ type TokenFamilies interface {
 	DeleteFamilies(ctx context.Context, which store.FamilyFilter) ([]string, error)
 	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
 	Families(ctx context.Context, which store.FamilyFilter) ([]store.TokenFamily, error)
+	ForgetFamilies(ctx context.Context, before time.Time) (int64, error)
 }
 
 // TestTokenFamilies checks round trips, that one rotation of many wins, that former tokens are found, and filters.
@@ -118,6 +119,22 @@ func TestTokenFamilies(t *testing.T, s TokenFamilies) {
 		if !has {
 			t.Error("an unlimited family has ended")
 		}
+	})
+	t.Run("forgotten when over", func(t *testing.T) {
+		for id, ends := range map[string][2]time.Time{
+			"o1": {now.Add(time.Minute)}, "o2": {now.Add(time.Hour), now.Add(time.Minute)}, "o3": {now.Add(time.Hour), now.Add(time.Hour)}, "o4": {},
+		} {
+			f := family(id, "old", "static", "zoe", store.DefaultToken)
+			f.ExpiresAt, f.EndsAt = ends[0], ends[1]
+			must(t, s.AddFamily(ctx, f))
+		}
+		n, err := s.ForgetFamilies(ctx, now.Add(2*time.Minute))
+		must(t, err)
+		same(t, n, int64(2))
+		ids, err := s.DeleteFamilies(ctx, store.FamilyFilter{UserID: "zoe"})
+		must(t, err)
+		slices.Sort(ids)
+		same(t, ids, []string{"o3", "o4"})
 	})
 	t.Run("filters", func(t *testing.T) {
 		must(t, s.AddFamily(ctx, family("f4", "C2", "P1", "bob", store.DefaultToken)))
