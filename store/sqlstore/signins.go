@@ -62,15 +62,6 @@ func (s *Store) TakeBackSignIn(ctx context.Context, subject string, until time.T
 	return nil
 }
 
-// PurgeSignIns forgets subjects without an attempt since before and returns their number.
-func (s *Store) PurgeSignIns(ctx context.Context, before time.Time) (int64, error) {
-	n, err := s.exec(ctx, `DELETE FROM sign_in_attempts WHERE last_at < ?`, micros(before))
-	if err != nil {
-		return 0, fmt.Errorf("purge sign-ins: %w", err)
-	}
-	return n, nil
-}
-
 // KnowBrowser remembers that a user has signed in at a browser.
 func (s *Store) KnowBrowser(ctx context.Context, browser []byte, userID string, now time.Time) error {
 	_, err := s.exec(ctx, `INSERT INTO known_browsers (browser_hash, user_id, last_used) VALUES (?, ?, ?)

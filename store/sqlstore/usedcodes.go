@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"tokenserver/store"
 )
@@ -41,13 +40,4 @@ func (s *Store) UsedCode(ctx context.Context, hash []byte) (store.UsedCode, erro
 	}
 	c.UsedAt = moment(usedAt)
 	return c, nil
-}
-
-// PurgeUsedCodes forgets marks that are older than before and returns their number.
-func (s *Store) PurgeUsedCodes(ctx context.Context, before time.Time) (int64, error) {
-	n, err := s.exec(ctx, `DELETE FROM used_codes WHERE used_at < ?`, micros(before))
-	if err != nil {
-		return 0, fmt.Errorf("purge used codes: %w", err)
-	}
-	return n, nil
 }

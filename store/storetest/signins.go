@@ -20,7 +20,6 @@ type SignIns interface {
 	CountSignIn(ctx context.Context, subject string, now time.Time, forget time.Duration, block func(int) time.Duration) (time.Time, error)
 	ForgetSignIns(ctx context.Context, subject string) error
 	TakeBackSignIn(ctx context.Context, subject string, until time.Time) error
-	PurgeSignIns(ctx context.Context, before time.Time) (int64, error)
 	KnowBrowser(ctx context.Context, browser []byte, userID string, now time.Time) error
 	KnowsBrowser(ctx context.Context, browser []byte, userID string, since time.Time) (bool, error)
 
@@ -32,7 +31,6 @@ type SignIns interface {
 	MarkCodeUsed(ctx context.Context, c store.UsedCode) error
 	NameCodeFamily(ctx context.Context, hash []byte, familyID string) error
 	UsedCode(ctx context.Context, hash []byte) (store.UsedCode, error)
-	PurgeUsedCodes(ctx context.Context, before time.Time) (int64, error)
 }
 
 // TestSignIns checks accounts, the count of attempts, consents and the marks of codes.
@@ -117,10 +115,6 @@ func countSignIns(t *testing.T, s SignIns) {
 	until, err = count("a", 64*time.Second+2*time.Hour) // after a long pause the first again
 	must(t, err)
 	same(t, until, time.Time{})
-
-	n, err := s.PurgeSignIns(ctx, kept.Add(time.Hour))
-	must(t, err)
-	same(t, n, int64(1))
 }
 
 func raceSignIns(t *testing.T, s SignIns) {
@@ -201,12 +195,6 @@ func markCodes(t *testing.T, s SignIns) {
 	must(t, err)
 	used.FamilyID = "family"
 	same(t, got, used)
-	n, err := s.PurgeUsedCodes(ctx, kept)
-	must(t, err)
-	same(t, n, int64(0))
-	n, err = s.PurgeUsedCodes(ctx, kept.Add(time.Microsecond))
-	must(t, err)
-	same(t, n, int64(1))
 }
 
 // raceForCode: whoever loses finds what the winner has committed.
