@@ -117,11 +117,11 @@ func (p *program) signed(ctx context.Context, s *sqlstore.Store, checkpoints []a
 }
 
 func readCheckpoints(file string) ([]audit.Checkpoint, error) {
-	f, err := os.Open(file) //nolint:gosec // the operator names the file
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it is only read
+	defer f.Close()
 	var checkpoints []audit.Checkpoint
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {

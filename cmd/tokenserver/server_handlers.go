@@ -61,9 +61,7 @@ func (s *server) kernels() kernels {
 // assemble builds every handler and connects it: the only place that knows them all.
 func (s *server) assemble() (http.Handler, error) {
 	k := s.kernels()
-	if err := s.makeJobs(); err != nil {
-		return nil, err
-	}
+	s.makeJobs()
 	pages, err := pages.New(s.config.Issuer())
 	if err != nil {
 		return nil, fmt.Errorf("read the pages: %w", err)
@@ -89,8 +87,7 @@ func (s *server) assemble() (http.Handler, error) {
 }
 
 // makeJobs builds the runner of the work that outlives requests.
-func (s *server) makeJobs() error {
-	const pollEvery = jobsEvery
+func (s *server) makeJobs() {
 	timeout := s.config.MobileAuth.CallbackTimeout
 	callbacks := &pushauth.Callbacks{
 		Settings: s.settings, Audit: s.recorder, Now: s.now,
@@ -98,7 +95,6 @@ func (s *server) makeJobs() error {
 		Strict:     outbound.New(outbound.Config{Timeout: timeout}),
 	}
 	s.jobs = jobs.New(jobs.Config{
-		Queue: s.sql, Kinds: []jobs.Kind{callbacks.Kind()}, Log: s.log, Now: s.now, Instance: s.instance, Poll: pollEvery, Observe: s.metrics.Job,
+		Queue: s.sql, Kinds: []jobs.Kind{callbacks.Kind()}, Log: s.log, Now: s.now, Instance: s.instance, Poll: jobsEvery, Observe: s.metrics.Job,
 	})
-	return nil
 }
