@@ -20,6 +20,7 @@ func (s *server) openStores(ctx context.Context) (err error) {
 	if err := s.config.ensureSchema(ctx, s.sql); err != nil {
 		return err
 	}
+	redisstore.LogTo(s.log)
 	if s.redis, err = redisstore.Open(ctx, s.config.redisConfig(), s.now); err != nil {
 		return err
 	}

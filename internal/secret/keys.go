@@ -44,7 +44,7 @@ var ErrUnsealed = errors.New("sealed value does not open")
 type Keys struct {
 	ids     []string // of each key-encryption key, 8 hex digits; the first is the current one
 	masters [][]byte
-	macs    sync.Map // Purpose → *sync.Pool of hash.Hash
+	macs    sync.Map // macKey → *sync.Pool of hash.Hash
 }
 
 // NewKeys takes key-encryption keys of 32 bytes each, the current one first.
@@ -64,12 +64,21 @@ func NewKeys(masters ...[]byte) (*Keys, error) {
 	return k, nil
 }
 
-// MAC returns HMAC-SHA-256 over the parts, each preceded by its length, under the key of the purpose.
-func (k *Keys) MAC(purpose Purpose, parts ...string) []byte {
-	pool, ok := k.macs.Load(purpose)
+// MAC returns HMAC-SHA-256 over the parts, each preceded by its length, under the current key of the purpose.
+func (k *Keys) MAC(purpose Purpose, parts ...string) []byte { return k.mac(0, purpose, parts) }
+
+// macKey names one derived key: of the master at an index, for a purpose.
+type macKey struct {
+	master  int
+	purpose Purpose
+}
+
+func (k *Keys) mac(master int, purpose Purpose, parts []string) []byte {
+	name := macKey{master, purpose}
+	pool, ok := k.macs.Load(name)
 	if !ok {
-		key := k.derive(k.masters[0], "mac:"+string(purpose))
-		pool, _ = k.macs.LoadOrStore(purpose, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }})
+		key := k.derive(k.masters[master], "mac:"+string(purpose))
+		pool, _ = k.macs.LoadOrStore(name, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }})
 	}
 	h := pool.(*sync.Pool).Get().(hash.Hash)
 	defer pool.(*sync.Pool).Put(h)
@@ -82,9 +91,14 @@ func (k *Keys) MAC(purpose Purpose, parts ...string) []byte {
 	return h.Sum(nil)
 }
 
-// Equal compares a secret with its keyed hash in constant time.
+// Equal compares a secret with its keyed hash in constant time. A hash from before a change of the key-encryption key
+// still matches, as long as the former key is configured.
 func (k *Keys) Equal(purpose Purpose, mac []byte, parts ...string) bool {
-	return subtle.ConstantTimeCompare(mac, k.MAC(purpose, parts...)) == 1
+	equal := 0
+	for master := range k.masters {
+		equal |= subtle.ConstantTimeCompare(mac, k.mac(master, purpose, parts))
+	}
+	return equal == 1
 }
 
 // Seal encrypts clear with AES-256-GCM, bound to the place where it is kept. Form: key id (8 hex) "." nonce ‖ ciphertext.
