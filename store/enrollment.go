@@ -15,22 +15,22 @@ const (
 // Enrollment is one (installation, user) pair that may take part in mobile authentication. The catalogue calls it
 // app instance.
 type Enrollment struct {
-	ID            string // UUID; also the kid of every JWS of this app instance
-	ClientID      string
-	UserID        string
-	ProfileID     string
-	Application   string
-	Platform      string
-	SigningKey    []byte // public JWK, P-256
-	EncryptionKey []byte // public JWK, P-256; nil = answers are protected by TLS only
-	ServerEncKID  string
-	ServerSigKID  string
-	PushToken     []byte // sealed for PushTokenPlace; nil = keys only
-	PushTokenHash []byte // keyed hash of the push token, for comparisons
-	PushState     PushState
-	DeviceName    string
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	ID            string    `json:"id"` // UUID; also the kid of every JWS of this app instance
+	ClientID      string    `json:"client_id"`
+	UserID        string    `json:"user_id"`
+	ProfileID     string    `json:"profile_id"`
+	Application   string    `json:"application"`
+	Platform      string    `json:"platform"`
+	SigningKey    []byte    `json:"signing_key"`    // public JWK, P-256
+	EncryptionKey []byte    `json:"encryption_key"` // public JWK, P-256; nil = answers are protected by TLS only
+	ServerEncKID  string    `json:"server_enc_kid"`
+	ServerSigKID  string    `json:"server_sig_kid"`
+	PushToken     []byte    `json:"push_token"`      // sealed for PushTokenPlace; nil = keys only
+	PushTokenHash []byte    `json:"push_token_hash"` // keyed hash of the push token, for comparisons
+	PushState     PushState `json:"push_state"`
+	DeviceName    string    `json:"device_name"`
+	CreatedAt     time.Time `json:"created_at"`
+	UpdatedAt     time.Time `json:"updated_at"`
 }
 
 // PushTokenPlace names where the sealed push token is kept: sealing binds it to this enrollment.
@@ -48,11 +48,11 @@ const (
 // PendingEnrollment is an enrollment between its init and its acknowledge step. Redis, 600 s.
 type PendingEnrollment struct {
 	Enrollment
-	Step      EnrollmentStep
-	Challenge string // base64url, 32 bytes: what the next step must repeat
+	Step      EnrollmentStep `json:"step"`
+	Challenge string         `json:"challenge"` // base64url, 32 bytes: what the next step must repeat
 	// FirstChallenge is the one of the init step: the key step may be repeated with it when its answer was lost.
-	FirstChallenge string
+	FirstChallenge string `json:"first_challenge"`
 	// ServerKeys are the keys made for this enrollment alone; they become rows when it is acknowledged. Empty = the shared ones.
-	ServerKeys []ServerKey
-	ExpiresAt  time.Time
+	ServerKeys []ServerKey `json:"server_keys"`
+	ExpiresAt  time.Time   `json:"expires_at"`
 }

@@ -13,12 +13,12 @@ const (
 
 // ServerKey is one P-256 key pair of the server for mobile authentication: shared by all enrollments, or of one alone.
 type ServerKey struct {
-	KID          string // RFC 7638 thumbprint of the public key
-	Purpose      KeyPurpose
-	Private      []byte // private JWK, sealed for Place
-	EnrollmentID string // "" = shared
-	CreatedAt    time.Time
-	RetiredAt    time.Time // zero = handed out to new enrollments
+	KID          string     `json:"kid"` // RFC 7638 thumbprint of the public key
+	Purpose      KeyPurpose `json:"purpose"`
+	Private      []byte     `json:"private"`       // private JWK, sealed for Place
+	EnrollmentID string     `json:"enrollment_id"` // "" = shared
+	CreatedAt    time.Time  `json:"created_at"`
+	RetiredAt    time.Time  `json:"retired_at"` // zero = handed out to new enrollments
 }
 
 // Place names where the sealed private key is kept.
