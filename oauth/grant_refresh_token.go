@@ -189,15 +189,16 @@ func (f *refresh) succeed(ctx context.Context, check token.PINCheck) (token.Issu
 	if err != nil {
 		return token.Issued{}, tokenScopeInvalid.Because(err).About(audit.User(check.Family.UserID), audit.Detail("scope", f.form["scope"]))
 	}
-	account, err := f.h.Accounts.Account(ctx, check.Family.UserID)
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:
-		return token.Issued{}, refreshInvalid.Because(err).About(audit.User(check.Family.UserID), audit.Reason("account_disabled"))
-	case err != nil:
-		return token.Issued{}, err
+	if check.Family.UserGone {
+		return token.Issued{}, refreshInvalid.About(audit.User(check.Family.UserID), audit.Reason("account_disabled"))
 	}
 	g := baseGrant(f.settings, f.client, scopes)
-	if g.IDToken = slices.Contains(scopes, scopeOpenID); g.IDToken {
+	g.IDToken = slices.Contains(scopes, scopeOpenID)
+	if g.IDToken && slices.ContainsFunc(scopes, func(s string) bool { return len(scopeClaims(s)) > 0 }) {
+		account, err := f.h.Accounts.Account(ctx, check.Family.UserID)
+		if err != nil {
+			return token.Issued{}, err
+		}
 		g.Claims = claimsOf(account, scopes)
 	}
 	rotate := f.client.Web == nil || f.client.Public() || f.client.Web.Rotates()

@@ -59,6 +59,7 @@ type TokenFamily struct {
 	ACR          string
 	AMR          []string
 	CodeHash     []byte // the grant that it came from; a replay of the code ends it
+	UserGone     bool   // read only: there is no account of that id, or it is disabled
 }
 
 // Revocation ends every token whose subject matches and that was issued before a moment.

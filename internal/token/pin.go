@@ -71,7 +71,7 @@ func (s *Service) CheckPIN(ctx context.Context, clientID, profileID, presented s
 
 // checkPIN is CheckPIN without the mark and, for a right token, without the reset.
 func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented string, limit int) (PINCheck, error) {
-	failures, err := s.Profiles.RaisePINFailures(ctx, clientID, profileID, limit)
+	failures, family, err := s.raise(ctx, clientID, profileID, limit)
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return PINCheck{Result: PINLimit, Used: limit}, nil
@@ -81,11 +81,7 @@ func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented s
 		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
 	}
 	check := PINCheck{Result: PINNoToken, Used: failures, Remaining: -1, presented: presented}
-	family, err := s.Search.FamilyOfProfile(ctx, clientID, profileID, store.DefaultToken)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
-	}
-	if err == nil {
+	if family.ID != "" {
 		check.Family = family
 		if check.Result, check.Repeat, err = s.compare(ctx, family, presented); err != nil {
 			return PINCheck{}, fmt.Errorf("check PIN: %w", err)
@@ -122,6 +118,23 @@ func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented s
 		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
 	}
 	return check, nil
+}
+
+// raise counts a failure before anything is compared, and returns the family to compare with; its ID is "" when the
+// profile has none. Errors: store.ErrConflict (limit reached before), store.ErrNotFound (no such profile).
+func (s *Service) raise(ctx context.Context, clientID, profileID string, limit int) (int, store.TokenFamily, error) {
+	failures, family, err := s.Profiles.RaiseForFamily(ctx, clientID, profileID, limit)
+	if !errors.Is(err, store.ErrNotFound) {
+		return failures, family, err
+	}
+	if failures, err = s.Profiles.RaisePINFailures(ctx, clientID, profileID, limit); err != nil {
+		return 0, store.TokenFamily{}, err
+	}
+	family, err = s.Search.FamilyOfProfile(ctx, clientID, profileID, store.DefaultToken)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return failures, family, err
 }
 
 // compare finds out what a presented token is to a family: its current token, the predecessor within its grace, a

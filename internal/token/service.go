@@ -75,6 +75,9 @@ type pinCounter interface {
 	// RaisePINFailures counts before anything is compared. Errors: store.ErrConflict (limit reached before),
 	// store.ErrNotFound (no such profile).
 	RaisePINFailures(ctx context.Context, clientID, profileID string, limit int) (int, error)
+	// RaiseForFamily is RaisePINFailures and the DEFAULT family of the profile, locked, in one round trip.
+	// Errors: store.ErrNotFound when nothing was counted, for whatever reason.
+	RaiseForFamily(ctx context.Context, clientID, profileID string, limit int) (int, store.TokenFamily, error)
 	LowerPINFailures(ctx context.Context, clientID, profileID string) error
 	ResetPINFailures(ctx context.Context, clientID, profileID string) error
 }

@@ -14,6 +14,11 @@ import (
 const familyColumns = `id, client_id, profile_id, user_id, kind, scopes, generation, nonce, current_hash, previous_hash,
 	used, access_token, rotated_at, created_at, expires_at, ends_at, auth_time, acr, amr, code_hash`
 
+// readFamilies reads families and, in the same round trip, whether their people may still sign in.
+const readFamilies = `SELECT ` + familyColumns + `,
+	NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled)
+	FROM token_families `
+
 // formerTokens is how many rotated-out tokens of a web client's family are remembered.
 const formerTokens = 100
 
@@ -51,7 +56,7 @@ func (s *Store) FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamil
 }
 
 func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
-	query := `SELECT ` + familyColumns + ` FROM token_families ` + where
+	query := readFamilies + where
 	if _, inside := ctx.Value(txKey{}).(*sql.Tx); inside {
 		query += s.forUpdate()
 	}
@@ -70,16 +75,53 @@ func (s *Store) family(ctx context.Context, where string, args ...any) (store.To
 	return f, nil
 }
 
-func scanFamily(rows *sql.Rows) (store.TokenFamily, error) {
+func scanFamily(rows *sql.Rows, before ...any) (store.TokenFamily, error) {
 	var f store.TokenFamily
 	var scopes, amr string
 	var rotated, created, expires, ends, authTime int64
-	err := rows.Scan(&f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &scopes, &f.Generation, &f.Nonce, &f.CurrentHash,
-		&f.PreviousHash, &f.Used, &f.AccessToken, &rotated, &created, &expires, &ends, &authTime, &f.ACR, &amr, &f.CodeHash)
+	err := rows.Scan(append(before, &f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &scopes, &f.Generation, &f.Nonce,
+		&f.CurrentHash, &f.PreviousHash, &f.Used, &f.AccessToken, &rotated, &created, &expires, &ends, &authTime, &f.ACR, &amr,
+		&f.CodeHash, &f.UserGone)...)
 	f.Scopes, f.AMR = words(scopes), words(amr)
 	f.RotatedAt, f.CreatedAt, f.ExpiresAt = moment(rotated), moment(created), moment(expires)
 	f.EndsAt, f.AuthTime = moment(ends), moment(authTime)
 	return f, err
+}
+
+// RaiseForFamily counts one wrong PIN, as RaisePINFailures does, and returns the family to compare with, locked, all in
+// one round trip. Errors: store.ErrNotFound when nothing was counted: there is no profile, no family, or the limit had
+// been reached; RaisePINFailures tells which.
+func (s *Store) RaiseForFamily(ctx context.Context, clientID, profileID string, limit int) (int, store.TokenFamily, error) {
+	const raise = `UPDATE profiles SET pin_failures = pin_failures + 1
+		WHERE client_id = ? AND profile_id = ? AND (CAST(? AS INTEGER) = 0 OR pin_failures < ?)
+		AND EXISTS (SELECT 1 FROM token_families f WHERE f.client_id = profiles.client_id AND f.profile_id = profiles.profile_id
+			AND f.kind = ?) RETURNING pin_failures`
+	kind := string(store.DefaultToken)
+	args := []any{clientID, profileID, limit, limit, kind}
+	var failures int
+	var f store.TokenFamily
+	if s.engine == sqlite { // statements cost no round trip there
+		if err := s.row(ctx, raise, args, &failures); err != nil {
+			return 0, f, fmt.Errorf("raise PIN failures: %w", err)
+		}
+		f, err := s.FamilyOfProfile(ctx, clientID, profileID, store.DefaultToken)
+		return failures, f, err
+	}
+	// Who waited for the profile's row gets the newest version of the family's row, because that is locked as well.
+	err := s.each(ctx, `WITH raised AS (`+raise+`) SELECT raised.pin_failures, `+familyColumns+`,
+		NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled)
+		FROM raised, token_families WHERE client_id = ? AND profile_id = ? AND kind = ? FOR UPDATE OF token_families`,
+		append(args, clientID, profileID, kind), func(rows *sql.Rows) (err error) {
+			f, err = scanFamily(rows, &failures)
+			return err
+		})
+	if err != nil {
+		return 0, f, fmt.Errorf("raise PIN failures: %w", err)
+	}
+	if f.ID == "" {
+		return 0, f, store.ErrNotFound
+	}
+	return failures, f, nil
 }
 
 // words splits a list that was joined with blanks; none is nil.
@@ -203,7 +245,7 @@ func (s *Store) HasFamily(ctx context.Context, which store.FamilyFilter, now tim
 func (s *Store) Families(ctx context.Context, which store.FamilyFilter) ([]store.TokenFamily, error) {
 	where, args := filterFamilies(which)
 	var list []store.TokenFamily
-	err := s.each(ctx, `SELECT `+familyColumns+` FROM token_families WHERE `+where+` ORDER BY created_at, id`, args,
+	err := s.each(ctx, readFamilies+`WHERE `+where+` ORDER BY created_at, id`, args,
 		func(rows *sql.Rows) error {
 			f, err := scanFamily(rows)
 			list = append(list, f)
