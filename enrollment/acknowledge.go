@@ -20,10 +20,14 @@ import (
 // How acknowledge fails, beside featureOff, enrollmentOff, versionOff, and the failures of the mode after a lost race.
 // It succeeds with 204 and ENROLLMENT_ACK_SUCCESS; a repeat with 204 alone.
 var (
-	ackBadRequest = outcome.Failure{Code: outcome.InvalidRequest,
-		Audit: audit.EnrollmentAckFailureInvalidID, Text: "the proof is missing or wrong, or the key step was left out"}
-	ackUnknown = outcome.Failure{Code: outcome.InvalidID,
-		Audit: audit.EnrollmentAckFailureInvalidID, Text: "there is no such enrollment in progress"}
+	ackBadRequest = outcome.Failure{
+		Code:  outcome.InvalidRequest,
+		Audit: audit.EnrollmentAckFailureInvalidID, Text: "the proof is missing or wrong, or the key step was left out",
+	}
+	ackUnknown = outcome.Failure{
+		Code:  outcome.InvalidID,
+		Audit: audit.EnrollmentAckFailureInvalidID, Text: "there is no such enrollment in progress",
+	}
 )
 
 // acknowledge makes the enrollment active. New keys replace old ones here and nowhere else.
@@ -34,7 +38,7 @@ func (h *Handler) acknowledge(c echo.Context) error {
 	}
 	var req stepRequest
 	if err := web.BindJSON(c, &req); err != nil {
-		return ackBadRequest.Because(err).About(audit.Reason("body"))
+		return unreadable(err, ackBadRequest)
 	}
 	if req.ID == "" || req.Proof == "" {
 		return ackBadRequest.About(audit.Reason("missing_member"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -113,14 +114,22 @@ func (h *Handler) Routes(g *echo.Group) {
 
 // How every step fails when the administrator has switched it off.
 var (
-	featureOff = outcome.Failure{Code: outcome.FeatureDisabled,
-		Audit: audit.EnrollmentFailureDisabled, Text: "mobile authentication is disabled"}
-	enrollmentOff = outcome.Failure{Code: outcome.EnrollmentDisabled,
-		Audit: audit.EnrollmentFailureDisabled, Text: "enrollment is disabled"}
-	versionOff = outcome.Failure{Code: outcome.VersionDisabled,
-		Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled"}
-	otherProtocol = outcome.Failure{Code: outcome.APIVersionNotAllowed,
-		Audit: audit.APIVersionNotAllowed, Text: "the installation is registered with another API version"}
+	featureOff = outcome.Failure{
+		Code:  outcome.FeatureDisabled,
+		Audit: audit.EnrollmentFailureDisabled, Text: "mobile authentication is disabled",
+	}
+	enrollmentOff = outcome.Failure{
+		Code:  outcome.EnrollmentDisabled,
+		Audit: audit.EnrollmentFailureDisabled, Text: "enrollment is disabled",
+	}
+	versionOff = outcome.Failure{
+		Code:  outcome.VersionDisabled,
+		Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled",
+	}
+	otherProtocol = outcome.Failure{
+		Code:  outcome.APIVersionNotAllowed,
+		Audit: audit.APIVersionNotAllowed, Text: "the installation is registered with another API version",
+	}
 )
 
 // open refuses everything while enrollment is off.
@@ -178,4 +187,13 @@ func refuse(err error, f outcome.Failure) error {
 		return f.Because(err).About(audit.Reason("proof_" + string(refusal)))
 	}
 	return err
+}
+
+// unreadable is the failure of a body that cannot be bound.
+func unreadable(err error, f outcome.Failure) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		f.Code, f.Text = outcome.PayloadTooLarge, "the body is too large"
+	}
+	return f.Because(err).About(audit.Reason("body"))
 }

@@ -40,17 +40,25 @@ type initClaims struct {
 // How begin fails, beside featureOff, enrollmentOff, versionOff, tokenInUse and alreadyEnrolled. It succeeds with 201
 // and ENROLLMENT_INITIALIZED.
 var (
-	initBadRequest = outcome.Failure{Code: outcome.InvalidRequest,
-		Audit: audit.EnrollmentInitFailureInvalidReq, Text: "keys, push token or proof are missing or wrong"}
-	initBadClient = outcome.Failure{Code: outcome.InvalidClient,
+	initBadRequest = outcome.Failure{
+		Code:  outcome.InvalidRequest,
+		Audit: audit.EnrollmentInitFailureInvalidReq, Text: "keys, push token or proof are missing or wrong",
+	}
+	initBadClient = outcome.Failure{
+		Code:  outcome.InvalidClient,
 		Audit: audit.EnrollmentInitFailureInvalidToken, Text: "the installation could not be authenticated",
-		Attrs: []audit.Attr{audit.Reason("client_authentication")}}
+		Attrs: []audit.Attr{audit.Reason("client_authentication")},
+	}
 	// initThrottled has its event once a minute.
 	initThrottled = outcome.Failure{Code: outcome.TooManyRequests, Text: "too many failed attempts of this client, try again in a minute"}
-	initBadToken  = outcome.Failure{Code: outcome.InvalidToken,
-		Audit: audit.EnrollmentInitFailureInvalidToken, Text: "the access token of the user is missing or not usable"}
-	pushEnrollmentOff = outcome.Failure{Code: outcome.EnrollmentDisabled,
-		Audit: audit.EnrollmentFailureDisabled, Text: "enrollment for push is disabled", Attrs: []audit.Attr{audit.Reason("push")}}
+	initBadToken  = outcome.Failure{
+		Code:  outcome.InvalidToken,
+		Audit: audit.EnrollmentInitFailureInvalidToken, Text: "the access token of the user is missing or not usable",
+	}
+	pushEnrollmentOff = outcome.Failure{
+		Code:  outcome.EnrollmentDisabled,
+		Audit: audit.EnrollmentFailureDisabled, Text: "enrollment for push is disabled", Attrs: []audit.Attr{audit.Reason("push")},
+	}
 )
 
 // begin takes the keys of a new app instance. The installation and its user must prove themselves, so that a stolen
@@ -62,7 +70,7 @@ func (h *Handler) begin(c echo.Context) error {
 	}
 	var req initRequest
 	if err := web.BindJSON(c, &req); err != nil {
-		return initBadRequest.Because(err).About(audit.Reason("body"))
+		return unreadable(err, initBadRequest)
 	}
 	i, err := h.client(c, s, req)
 	if err != nil {

@@ -49,122 +49,217 @@ func TestInit(t *testing.T) {
 		reason    string // in the details of the last event
 	}{
 		{name: "keys only", status: 201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}, reason: `"push":false`},
-		{name: "with push", push: push("android", 0), status: 201, want: "*",
-			wantCodes: []audit.Code{audit.EnrollmentInitialized}, reason: `"push":true`},
-		{name: "ios with push", platform: "ios", push: push("ios", 0), status: 201, want: "*",
-			wantCodes: []audit.Code{audit.EnrollmentInitialized}},
+		{
+			name: "with push", push: push("android", 0), status: 201, want: "*",
+			wantCodes: []audit.Code{audit.EnrollmentInitialized}, reason: `"push":true`,
+		},
+		{
+			name: "ios with push", platform: "ios", push: push("ios", 0), status: 201, want: "*",
+			wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
 		{name: "another version that needs no proof", header: http.Header{
 			"X-App-Identifier": {"harbour"}, "X-App-Platform": {"android"}, "X-App-Version": {"1.1"},
 			"X-SDK-Version": {"1"}, "X-API-Version": {"1"},
 		}, status: 201, want: "*", wantCodes: []audit.Code{audit.MobileClientUpdatedPlatformVersion, audit.EnrollmentInitialized}},
-		{name: "mobile authentication off", settings: func(d *settings.Document) { d.Features.MobileAuthentication = off() },
-			status: 404, want: featureOff, wantCodes: []audit.Code{audit.EnrollmentFailureDisabled}},
-		{name: "enrollment off", settings: func(d *settings.Document) { d.MobileAuthentication.EnrollmentEnabled = off() },
-			status: 403, want: enrollmentOff, wantCodes: []audit.Code{audit.EnrollmentFailureDisabled}},
-		{name: "push enrollment off", settings: func(d *settings.Document) { d.MobileAuthentication.PushEnrollmentEnabled = off() },
+		{
+			name: "mobile authentication off", settings: func(d *settings.Document) { d.Features.MobileAuthentication = off() },
+			status: 404, want: featureOff, wantCodes: []audit.Code{audit.EnrollmentFailureDisabled},
+		},
+		{
+			name: "enrollment off", settings: func(d *settings.Document) { d.MobileAuthentication.EnrollmentEnabled = off() },
+			status: 403, want: enrollmentOff, wantCodes: []audit.Code{audit.EnrollmentFailureDisabled},
+		},
+		{
+			name: "push enrollment off", settings: func(d *settings.Document) { d.MobileAuthentication.PushEnrollmentEnabled = off() },
 			push: push("android", 0), status: 403, want: refusal("enrollment_disabled", "enrollment for push is disabled"),
-			wantCodes: []audit.Code{audit.EnrollmentFailureDisabled}},
-		{name: "push enrollment off, keys only", settings: func(d *settings.Document) { d.MobileAuthentication.PushEnrollmentEnabled = off() },
-			status: 201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "version disabled", settings: disableVersion, status: 403, want: versionOff,
-			wantCodes: []audit.Code{audit.ClientValidationVersionDisabled}},
+			wantCodes: []audit.Code{audit.EnrollmentFailureDisabled},
+		},
+		{
+			name: "push enrollment off, keys only", settings: func(d *settings.Document) { d.MobileAuthentication.PushEnrollmentEnabled = off() },
+			status: 201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "version disabled", settings: disableVersion, status: 403, want: versionOff,
+			wantCodes: []audit.Code{audit.ClientValidationVersionDisabled},
+		},
 
-		{name: "malformed", raw: `{"keys":`, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"body"`},
-		{name: "unknown member", body: map[string]any{"more": 1}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"body"`},
-		{name: "no keys", body: map[string]any{"keys": nil}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"keys"`},
-		{name: "a private key", body: map[string]any{"keys": []any{map[string]any{"kty": "EC", "d": "x"}}}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"keys"`},
-		{name: "short push token", push: "fcm", status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"push_token"`},
-		{name: "blank in push token", push: push("android", 0) + " x", status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"push_token"`},
-		{name: "push token of the other platform", platform: "ios", push: push("android", 0), status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"push_token"`},
-		{name: "no proof", body: map[string]any{"proof": ""}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_shape"`},
-		{name: "proof of another step", claims: map[string]any{"step": "ack"}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`},
-		{name: "proof for another client", claims: map[string]any{"client_id": id("B")}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`},
-		{name: "proof over other keys", claims: map[string]any{"keys_hash": "x"}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`},
-		{name: "proof for another server", claims: map[string]any{"aud": "https://elsewhere/oauth"}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_aud"`},
-		{name: "old proof", claims: map[string]any{"iat": 1}, status: 400, want: initInvalid,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_iat"`},
-		{name: "another API version than registered", header: http.Header{"X-Api-Version": {"2"}}, status: 403,
+		{
+			name: "malformed", raw: `{"keys":`, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"body"`,
+		},
+		{
+			name: "too large", raw: `{"proof":"` + strings.Repeat("x", 64<<10) + `"}`, status: 413,
+			want:      refusal("invalid_request", "the body is too large"),
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"body"`,
+		},
+		{
+			name: "unknown member", body: map[string]any{"more": 1}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"body"`,
+		},
+		{
+			name: "no keys", body: map[string]any{"keys": nil}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"keys"`,
+		},
+		{
+			name: "a private key", body: map[string]any{"keys": []any{map[string]any{"kty": "EC", "d": "x"}}}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"keys"`,
+		},
+		{
+			name: "short push token", push: "fcm", status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"push_token"`,
+		},
+		{
+			name: "blank in push token", push: push("android", 0) + " x", status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"push_token"`,
+		},
+		{
+			name: "push token of the other platform", platform: "ios", push: push("android", 0), status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"push_token"`,
+		},
+		{
+			name: "no proof", body: map[string]any{"proof": ""}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_shape"`,
+		},
+		{
+			name: "proof of another step", claims: map[string]any{"step": "ack"}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`,
+		},
+		{
+			name: "proof for another client", claims: map[string]any{"client_id": id("B")}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`,
+		},
+		{
+			name: "proof over other keys", claims: map[string]any{"keys_hash": "x"}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_claims"`,
+		},
+		{
+			name: "proof for another server", claims: map[string]any{"aud": "https://elsewhere/oauth"}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_aud"`,
+		},
+		{
+			name: "old proof", claims: map[string]any{"iat": 1}, status: 400, want: initInvalid,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidReq}, reason: `"reason":"proof_iat"`,
+		},
+		{
+			name: "another API version than registered", header: http.Header{"X-Api-Version": {"2"}}, status: 403,
 			want:      refusal("api_version_not_allowed", "the installation is registered with another API version"),
-			wantCodes: []audit.Code{audit.APIVersionNotAllowed}, reason: `"api_version":1`},
+			wantCodes: []audit.Code{audit.APIVersionNotAllowed}, reason: `"api_version":1`,
+		},
 
-		{name: "no client authentication", basic: []string{}, status: 401, want: initNoClient,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"client_authentication"`},
-		{name: "wrong secret", basic: []string{id("A"), "wrong"}, status: 401, want: initNoClient,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"client_authentication":"wrong_secret"`},
-		{name: "web client", basic: []string{"web", "right"}, status: 401, want: initNoClient,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"client_authentication":"no_installation"`},
+		{
+			name: "no client authentication", basic: []string{}, status: 401, want: initNoClient,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"client_authentication"`,
+		},
+		{
+			name: "wrong secret", basic: []string{id("A"), "wrong"}, status: 401, want: initNoClient,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"client_authentication":"wrong_secret"`,
+		},
+		{
+			name: "web client", basic: []string{"web", "right"}, status: 401, want: initNoClient,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"client_authentication":"no_installation"`,
+		},
 
-		{name: "no access token", body: map[string]any{"access_token": ""}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"unknown"`},
-		{name: "expired access token", body: map[string]any{"access_token": "expired"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"expired"`},
-		{name: "revoked access token", body: map[string]any{"access_token": "revoked"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"revoked"`},
-		{name: "access token of another client", body: map[string]any{"access_token": "B/u-1"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"other_client"`},
-		{name: "access token without a user", body: map[string]any{"access_token": "A"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"kind"`},
-		{name: "implicit access token", body: map[string]any{"access_token": "implicit"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"kind":"IMPLICIT_AUTHENTICATION"`},
-		{name: "stateless access token", body: map[string]any{"access_token": "stateless"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"kind":"STATELESS_AUTHENTICATION"`},
-		{name: "access token of a removed profile", body: map[string]any{"access_token": "gone"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"no_profile"`},
-		{name: "access token of another profile", body: map[string]any{"access_token": "A/u-2"}, status: 401, want: initNoToken,
-			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"other_profile"`},
-		{name: "token store away", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.RedisServer.Close() }, status: 503,
-			want: refusal("temporarily_unavailable", "the server cannot work right now, try again shortly")},
+		{
+			name: "no access token", body: map[string]any{"access_token": ""}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"unknown"`,
+		},
+		{
+			name: "expired access token", body: map[string]any{"access_token": "expired"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"expired"`,
+		},
+		{
+			name: "revoked access token", body: map[string]any{"access_token": "revoked"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"revoked"`,
+		},
+		{
+			name: "access token of another client", body: map[string]any{"access_token": "B/u-1"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"other_client"`,
+		},
+		{
+			name: "access token without a user", body: map[string]any{"access_token": "A"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"kind"`,
+		},
+		{
+			name: "implicit access token", body: map[string]any{"access_token": "implicit"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"kind":"IMPLICIT_AUTHENTICATION"`,
+		},
+		{
+			name: "stateless access token", body: map[string]any{"access_token": "stateless"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"kind":"STATELESS_AUTHENTICATION"`,
+		},
+		{
+			name: "access token of a removed profile", body: map[string]any{"access_token": "gone"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"no_profile"`,
+		},
+		{
+			name: "access token of another profile", body: map[string]any{"access_token": "A/u-2"}, status: 401, want: initNoToken,
+			wantCodes: []audit.Code{audit.EnrollmentInitFailureInvalidToken}, reason: `"reason":"other_profile"`,
+		},
+		{
+			name: "token store away", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.RedisServer.Close() }, status: 503,
+			want: refusal("temporarily_unavailable", "the server cannot work right now, try again shortly"),
+		},
 
-		{name: "same user, same installation, single device", push: push("android", 0),
+		{
+			name: "same user, same installation, single device", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "A", "PROF01", push("android", 1)) },
-			status:  409, want: twice, wantCodes: []audit.Code{audit.EnrollmentInitFailureUserEnrolled}},
-		{name: "same user, other installation, single device", push: push("android", 0),
+			status:  409, want: twice, wantCodes: []audit.Code{audit.EnrollmentInitFailureUserEnrolled},
+		},
+		{
+			name: "same user, other installation, single device", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF01", push("android", 1)) },
-			status:  409, want: twice, wantCodes: []audit.Code{audit.EnrollmentInitFailureUserEnrolled}},
-		{name: "same user, other installation, keys only there", push: push("android", 0),
+			status:  409, want: twice, wantCodes: []audit.Code{audit.EnrollmentInitFailureUserEnrolled},
+		},
+		{
+			name: "same user, other installation, keys only there", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF01", "") },
-			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "same user, other installation, keys only here",
+			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name:    "same user, other installation, keys only here",
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF01", push("android", 1)) },
-			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "same user, other application", push: push("android", 0),
+			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "same user, other application", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "Z", "PROF01", push("android", 1)) },
-			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "same user, other installation, override", settings: mode(settings.OverrideAllowed), push: push("android", 0),
+			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "same user, other installation, override", settings: mode(settings.OverrideAllowed), push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF01", push("android", 1)) },
-			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "same user, other installation, many devices", settings: mode(settings.MultipleDevices), push: push("android", 0),
+			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "same user, other installation, many devices", settings: mode(settings.MultipleDevices), push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF01", push("android", 1)) },
-			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "dead push token stands in nobody's way", push: push("android", 0),
+			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "dead push token stands in nobody's way", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) {
 				p := f.enroll(t, "A", "PROF01", push("android", 1))
 				e, err := f.Store.Enrollment(t.Context(), p.id)
 				must(t, err)
 				must(t, f.Store.MarkPushStale(t.Context(), e.ID, e.PushTokenHash, f.Now()))
-			}, status: 201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "another user, same installation, same push token", profile: "PROF02", push: push("android", 0),
+			}, status: 201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "another user, same installation, same push token", profile: "PROF02", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "A", "PROF01", push("android", 0)) },
-			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized}},
-		{name: "another user, other installation, same push token", push: push("android", 0),
+			status:  201, want: "*", wantCodes: []audit.Code{audit.EnrollmentInitialized},
+		},
+		{
+			name: "another user, other installation, same push token", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF02", push("android", 0)) },
-			status:  409, want: inUse, wantCodes: []audit.Code{audit.EnrollmentInitFailureExistingPushToken}},
-		{name: "same user, other installation, same push token: reinstalled", push: push("android", 0),
+			status:  409, want: inUse, wantCodes: []audit.Code{audit.EnrollmentInitFailureExistingPushToken},
+		},
+		{
+			name: "same user, other installation, same push token: reinstalled", push: push("android", 0),
 			prepare: func(t *testing.T, f *fixture, _ *phone) { f.enroll(t, "B", "PROF01", push("android", 0)) },
 			status:  201, want: "*",
-			wantCodes: []audit.Code{audit.EnrollmentInitDropExistingAppInstance, audit.EnrollmentInitialized}},
+			wantCodes: []audit.Code{audit.EnrollmentInitDropExistingAppInstance, audit.EnrollmentInitialized},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)

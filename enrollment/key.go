@@ -35,10 +35,14 @@ type stepClaims struct {
 
 // How exchange fails, beside featureOff, enrollmentOff and versionOff. It succeeds with 200 and ENROLLMENT_KEY_FETCHED.
 var (
-	keyBadRequest = outcome.Failure{Code: outcome.InvalidRequest,
-		Audit: audit.EnrollmentKeyFailureInvalidReq, Text: "the proof is missing or wrong"}
-	keyUnknown = outcome.Failure{Code: outcome.InvalidID,
-		Audit: audit.EnrollmentKeyFailureInvalidID, Text: "there is no such enrollment in progress"}
+	keyBadRequest = outcome.Failure{
+		Code:  outcome.InvalidRequest,
+		Audit: audit.EnrollmentKeyFailureInvalidReq, Text: "the proof is missing or wrong",
+	}
+	keyUnknown = outcome.Failure{
+		Code:  outcome.InvalidID,
+		Audit: audit.EnrollmentKeyFailureInvalidID, Text: "there is no such enrollment in progress",
+	}
 )
 
 // exchange hands out the keys of the server. It may be repeated until the enrollment is acknowledged: each time with
@@ -50,7 +54,7 @@ func (h *Handler) exchange(c echo.Context) error {
 	}
 	var req stepRequest
 	if err := web.BindJSON(c, &req); err != nil {
-		return keyBadRequest.Because(err).About(audit.Reason("body"))
+		return unreadable(err, keyBadRequest)
 	}
 	if req.ID == "" || req.Proof == "" {
 		return keyBadRequest.About(audit.Reason("missing_member"))

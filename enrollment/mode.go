@@ -13,10 +13,14 @@ import (
 
 // How the push enrollment mode refuses an enrollment, at the first step and, after a lost race, at the last.
 var (
-	tokenInUse = outcome.Failure{Code: outcome.PushTokenInUse,
-		Audit: audit.EnrollmentInitFailureExistingPushToken, Text: "the push token belongs to another user's app instance"}
-	alreadyEnrolled = outcome.Failure{Code: outcome.UserAlreadyEnrolled,
-		Audit: audit.EnrollmentInitFailureUserEnrolled, Text: "the user is enrolled already"}
+	tokenInUse = outcome.Failure{
+		Code:  outcome.PushTokenInUse,
+		Audit: audit.EnrollmentInitFailureExistingPushToken, Text: "the push token belongs to another user's app instance",
+	}
+	alreadyEnrolled = outcome.Failure{
+		Code:  outcome.UserAlreadyEnrolled,
+		Audit: audit.EnrollmentInitFailureUserEnrolled, Text: "the user is enrolled already",
+	}
 )
 
 // place is what an enrollment does to the ones that are there already.

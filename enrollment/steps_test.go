@@ -43,16 +43,26 @@ func TestKeyStep(t *testing.T) {
 			f.set(func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled })
 		}, status: 403, want: versionOff, code: audit.ClientValidationVersionDisabled},
 		{name: "malformed", raw: `[]`, status: 400, want: keyInvalid, code: audit.EnrollmentKeyFailureInvalidReq, reason: "body"},
-		{name: "no proof", raw: `{"enrollment_id":"x"}`, status: 400, want: keyInvalid,
-			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member"},
-		{name: "no id", raw: `{"proof":"x"}`, status: 400, want: keyInvalid,
-			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member"},
-		{name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
-			code: audit.EnrollmentKeyFailureInvalidID, reason: "malformed"},
-		{name: "unknown", raw: `{"enrollment_id":"2f2b1c58-6a3a-4b0e-9b55-6c6c0f1f2a10","proof":"x"}`, status: 404, want: keyUnknown,
-			code: audit.EnrollmentKeyFailureInvalidID},
-		{name: "expired", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.Clock.Advance(601 * time.Second) },
-			status: 404, want: keyUnknown, code: audit.EnrollmentKeyFailureInvalidID},
+		{
+			name: "no proof", raw: `{"enrollment_id":"x"}`, status: 400, want: keyInvalid,
+			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member",
+		},
+		{
+			name: "no id", raw: `{"proof":"x"}`, status: 400, want: keyInvalid,
+			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member",
+		},
+		{
+			name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
+			code: audit.EnrollmentKeyFailureInvalidID, reason: "malformed",
+		},
+		{
+			name: "unknown", raw: `{"enrollment_id":"2f2b1c58-6a3a-4b0e-9b55-6c6c0f1f2a10","proof":"x"}`, status: 404, want: keyUnknown,
+			code: audit.EnrollmentKeyFailureInvalidID,
+		},
+		{
+			name: "expired", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.Clock.Advance(601 * time.Second) },
+			status: 404, want: keyUnknown, code: audit.EnrollmentKeyFailureInvalidID,
+		},
 		{name: "acknowledged", prepare: func(t *testing.T, f *fixture, p *phone) {
 			f.fetchKeys(t, p)
 			f.acknowledge(t, p)
@@ -61,14 +71,22 @@ func TestKeyStep(t *testing.T) {
 		{name: "installation removed meanwhile", prepare: func(t *testing.T, f *fixture, _ *phone) {
 			must(t, f.Store.DeleteInstallation(t.Context(), id("A")))
 		}, status: 404, want: keyUnknown, code: audit.EnrollmentKeyFailureInvalidID, reason: "installation_gone"},
-		{name: "another step", claims: map[string]any{"step": "ack"}, status: 400, want: keyInvalid,
-			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims"},
-		{name: "another challenge", claims: map[string]any{"challenge": "x"}, status: 400, want: keyInvalid,
-			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims"},
-		{name: "another enrollment in the claims", claims: map[string]any{"enrollment_id": "x"}, status: 400, want: keyInvalid,
-			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims"},
-		{name: "another key", prepare: func(t *testing.T, _ *fixture, p *phone) { p.sign = newPhone(t, "A", "PROF01").sign },
-			status: 400, want: keyInvalid, code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_signature"},
+		{
+			name: "another step", claims: map[string]any{"step": "ack"}, status: 400, want: keyInvalid,
+			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims",
+		},
+		{
+			name: "another challenge", claims: map[string]any{"challenge": "x"}, status: 400, want: keyInvalid,
+			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims",
+		},
+		{
+			name: "another enrollment in the claims", claims: map[string]any{"enrollment_id": "x"}, status: 400, want: keyInvalid,
+			code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_claims",
+		},
+		{
+			name: "another key", prepare: func(t *testing.T, _ *fixture, p *phone) { p.sign = newPhone(t, "A", "PROF01").sign },
+			status: 400, want: keyInvalid, code: audit.EnrollmentKeyFailureInvalidReq, reason: "proof_signature",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
@@ -183,24 +201,42 @@ func TestAcknowledge(t *testing.T) {
 			f.set(func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled })
 		}, status: 403, want: versionOff, code: audit.ClientValidationVersionDisabled},
 		{name: "malformed", raw: `{}{}`, status: 400, want: ackInvalid, code: audit.EnrollmentAckFailureInvalidID, reason: "body"},
-		{name: "no proof", raw: `{"enrollment_id":"x"}`, status: 400, want: ackInvalid,
-			code: audit.EnrollmentAckFailureInvalidID, reason: "missing_member"},
-		{name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
-			code: audit.EnrollmentAckFailureInvalidID, reason: "malformed"},
-		{name: "unknown", raw: `{"enrollment_id":"2f2b1c58-6a3a-4b0e-9b55-6c6c0f1f2a10","proof":"x"}`, status: 404, want: keyUnknown,
-			code: audit.EnrollmentAckFailureInvalidID},
-		{name: "expired", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.Clock.Advance(601 * time.Second) },
-			status: 404, want: keyUnknown, code: audit.EnrollmentAckFailureInvalidID},
-		{name: "key step left out", noKeys: true, status: 400, want: ackInvalid,
-			code: audit.EnrollmentAckFailureInvalidID, reason: "key_step_missing"},
-		{name: "another step", claims: map[string]any{"step": "key"}, status: 400, want: ackInvalid,
-			code: audit.EnrollmentAckFailureInvalidID, reason: "proof_claims"},
-		{name: "another challenge", claims: map[string]any{"challenge": "x"}, status: 400, want: ackInvalid,
-			code: audit.EnrollmentAckFailureInvalidID, reason: "proof_claims"},
-		{name: "other server keys", claims: map[string]any{"server_kids": []string{"a", "b"}}, status: 400, want: ackInvalid,
-			code: audit.EnrollmentAckFailureInvalidID, reason: "proof_claims"},
-		{name: "another key", prepare: func(t *testing.T, _ *fixture, p *phone) { p.sign = newPhone(t, "A", "PROF01").sign },
-			status: 400, want: ackInvalid, code: audit.EnrollmentAckFailureInvalidID, reason: "proof_signature"},
+		{
+			name: "no proof", raw: `{"enrollment_id":"x"}`, status: 400, want: ackInvalid,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "missing_member",
+		},
+		{
+			name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "malformed",
+		},
+		{
+			name: "unknown", raw: `{"enrollment_id":"2f2b1c58-6a3a-4b0e-9b55-6c6c0f1f2a10","proof":"x"}`, status: 404, want: keyUnknown,
+			code: audit.EnrollmentAckFailureInvalidID,
+		},
+		{
+			name: "expired", prepare: func(_ *testing.T, f *fixture, _ *phone) { f.Clock.Advance(601 * time.Second) },
+			status: 404, want: keyUnknown, code: audit.EnrollmentAckFailureInvalidID,
+		},
+		{
+			name: "key step left out", noKeys: true, status: 400, want: ackInvalid,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "key_step_missing",
+		},
+		{
+			name: "another step", claims: map[string]any{"step": "key"}, status: 400, want: ackInvalid,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "proof_claims",
+		},
+		{
+			name: "another challenge", claims: map[string]any{"challenge": "x"}, status: 400, want: ackInvalid,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "proof_claims",
+		},
+		{
+			name: "other server keys", claims: map[string]any{"server_kids": []string{"a", "b"}}, status: 400, want: ackInvalid,
+			code: audit.EnrollmentAckFailureInvalidID, reason: "proof_claims",
+		},
+		{
+			name: "another key", prepare: func(t *testing.T, _ *fixture, p *phone) { p.sign = newPhone(t, "A", "PROF01").sign },
+			status: 400, want: ackInvalid, code: audit.EnrollmentAckFailureInvalidID, reason: "proof_signature",
+		},
 		{name: "profile removed meanwhile", prepare: func(t *testing.T, f *fixture, _ *phone) {
 			must(t, f.Store.DeleteProfile(t.Context(), id("A"), "PROF01"))
 		}, status: 404, want: keyUnknown, code: audit.EnrollmentAckFailureInvalidID, reason: "profile_gone"},
@@ -283,22 +319,46 @@ func TestModesAtAcknowledge(t *testing.T) {
 		want  []string
 		codes []audit.Code
 	}{
-		{"override on another installation", settings.OverrideAllowed, "B", old, next, []string{"A/PROF01 active"},
-			[]audit.Code{audit.EnrollmentInitDropExistingAppInstance, audit.EnrollmentAckSuccess}},
-		{"override, keys only there", settings.OverrideAllowed, "B", "", next, []string{"A/PROF01 active", "B/PROF01 none"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
-		{"override, keys only here", settings.OverrideAllowed, "B", old, "", []string{"A/PROF01 none", "B/PROF01 active"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
-		{"override, another application", settings.OverrideAllowed, "Z", old, next, []string{"A/PROF01 active", "Z/PROF01 active"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
-		{"override on the same installation", settings.OverrideAllowed, "A", old, next, []string{"A/PROF01 active"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
-		{"many devices", settings.MultipleDevices, "B", old, next, []string{"A/PROF01 active", "B/PROF01 active"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
-		{"many devices on the same installation", settings.MultipleDevices, "A", old, next, []string{"A/PROF01 active"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
-		{"single device, keys only twice", settings.SingleDevice, "A", "", "", []string{"A/PROF01 none"},
-			[]audit.Code{audit.EnrollmentAckSuccess}},
+		{
+			"override on another installation", settings.OverrideAllowed, "B", old, next,
+			[]string{"A/PROF01 active"},
+			[]audit.Code{audit.EnrollmentInitDropExistingAppInstance, audit.EnrollmentAckSuccess},
+		},
+		{
+			"override, keys only there", settings.OverrideAllowed, "B", "", next,
+			[]string{"A/PROF01 active", "B/PROF01 none"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
+		{
+			"override, keys only here", settings.OverrideAllowed, "B", old, "",
+			[]string{"A/PROF01 none", "B/PROF01 active"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
+		{
+			"override, another application", settings.OverrideAllowed, "Z", old, next,
+			[]string{"A/PROF01 active", "Z/PROF01 active"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
+		{
+			"override on the same installation", settings.OverrideAllowed, "A", old, next,
+			[]string{"A/PROF01 active"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
+		{
+			"many devices", settings.MultipleDevices, "B", old, next,
+			[]string{"A/PROF01 active", "B/PROF01 active"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
+		{
+			"many devices on the same installation", settings.MultipleDevices, "A", old, next,
+			[]string{"A/PROF01 active"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
+		{
+			"single device, keys only twice", settings.SingleDevice, "A", "", "",
+			[]string{"A/PROF01 none"},
+			[]audit.Code{audit.EnrollmentAckSuccess},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t, mode(tc.mode))

@@ -26,15 +26,23 @@ type updateRequest struct {
 // How updatePushToken fails, beside featureOff, enrollmentOff and versionOff. It succeeds with 204 and
 // ENROLLMENT_UPDATE_SUCCESS.
 var (
-	updateBadToken = outcome.Failure{Code: outcome.InvalidToken,
-		Audit: audit.EnrollmentUpdateFailureInvalidToken, Text: "the access token of the installation is missing or not usable"}
-	updateBadRequest = outcome.Failure{Code: outcome.InvalidRequest,
-		Audit: audit.EnrollmentUpdateFailureInvalidReq, Text: "push tokens are missing, malformed or not current"}
-	updateTokenInUse = outcome.Failure{Code: outcome.PushTokenInUse,
+	updateBadToken = outcome.Failure{
+		Code:  outcome.InvalidToken,
+		Audit: audit.EnrollmentUpdateFailureInvalidToken, Text: "the access token of the installation is missing or not usable",
+	}
+	updateBadRequest = outcome.Failure{
+		Code:  outcome.InvalidRequest,
+		Audit: audit.EnrollmentUpdateFailureInvalidReq, Text: "push tokens are missing, malformed or not current",
+	}
+	updateTokenInUse = outcome.Failure{
+		Code:  outcome.PushTokenInUse,
 		Audit: audit.EnrollmentUpdateFailureInvalidReq, Text: "the new push token belongs to another installation",
-		Attrs: []audit.Attr{audit.Reason("existing_push_token")}}
-	updateUnsupported = outcome.Failure{Code: outcome.UnsupportedPlatform,
-		Audit: audit.EnrollmentUpdateFailureUnsupportedPlatform, Text: "push tokens of this platform are enrolled again"}
+		Attrs: []audit.Attr{audit.Reason("existing_push_token")},
+	}
+	updateUnsupported = outcome.Failure{
+		Code:  outcome.UnsupportedPlatform,
+		Audit: audit.EnrollmentUpdateFailureUnsupportedPlatform, Text: "push tokens of this platform are enrolled again",
+	}
 )
 
 // updatePushToken replaces the push token in all enrollments of the calling installation that hold the old one. A
@@ -53,7 +61,7 @@ func (h *Handler) updatePushToken(c echo.Context) error {
 	}
 	var req updateRequest
 	if err := web.BindJSON(c, &req); err != nil {
-		return updateBadRequest.Because(err).About(audit.Reason("body"))
+		return unreadable(err, updateBadRequest)
 	}
 	if !wellFormed(i.Platform, req.Old) || !wellFormed(i.Platform, req.Next) {
 		return updateBadRequest.About(audit.Reason("push_token"))

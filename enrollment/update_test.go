@@ -35,37 +35,67 @@ func TestUpdatePushToken(t *testing.T) {
 		code     audit.Code
 		detail   string
 	}{
-		{name: "replaced for all users", bearer: "A", body: swap(old, next), status: 204,
-			code: audit.EnrollmentUpdateSuccess, detail: `"enrollments":2`},
-		{name: "mobile authentication off", settings: func(d *settings.Document) { d.Features.MobileAuthentication = off() },
-			bearer: "A", body: swap(old, next), status: 404, want: featureOff, code: audit.EnrollmentFailureDisabled},
-		{name: "enrollment off", settings: func(d *settings.Document) { d.MobileAuthentication.EnrollmentEnabled = off() },
-			bearer: "A", body: swap(old, next), status: 403, want: enrollmentOff, code: audit.EnrollmentFailureDisabled},
-		{name: "version disabled", settings: func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled },
-			bearer: "A", body: swap(old, next), status: 403, want: versionOff, code: audit.ClientValidationVersionDisabled},
+		{
+			name: "replaced for all users", bearer: "A", body: swap(old, next), status: 204,
+			code: audit.EnrollmentUpdateSuccess, detail: `"enrollments":2`,
+		},
+		{
+			name: "mobile authentication off", settings: func(d *settings.Document) { d.Features.MobileAuthentication = off() },
+			bearer: "A", body: swap(old, next), status: 404, want: featureOff, code: audit.EnrollmentFailureDisabled,
+		},
+		{
+			name: "enrollment off", settings: func(d *settings.Document) { d.MobileAuthentication.EnrollmentEnabled = off() },
+			bearer: "A", body: swap(old, next), status: 403, want: enrollmentOff, code: audit.EnrollmentFailureDisabled,
+		},
+		{
+			name: "version disabled", settings: func(d *settings.Document) { d.Applications[0].Versions[0].Status = settings.VersionDisabled },
+			bearer: "A", body: swap(old, next), status: 403, want: versionOff, code: audit.ClientValidationVersionDisabled,
+		},
 		{name: "no token", body: swap(old, next), status: 401, want: noToken, code: audit.EnrollmentUpdateFailureInvalidToken},
-		{name: "expired token", bearer: "expired", body: swap(old, next), status: 401, want: noToken,
-			code: audit.EnrollmentUpdateFailureInvalidToken},
-		{name: "token of a user", bearer: "A/u-1", body: swap(old, next), status: 401, want: noToken,
-			code: audit.EnrollmentUpdateFailureInvalidToken, detail: `"reason":"kind"`},
-		{name: "token of a web client", bearer: "web", body: swap(old, next), status: 401, want: noToken,
-			code: audit.EnrollmentUpdateFailureInvalidToken, detail: `"reason":"no_installation"`},
-		{name: "iOS", bearer: "I", body: swap(push("ios", 0), push("ios", 1)), status: 400, want: unsupported,
-			code: audit.EnrollmentUpdateFailureUnsupportedPlatform},
-		{name: "malformed", bearer: "A", body: `{"old_push_token":1}`, status: 400, want: invalid,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"body"`},
-		{name: "no new token", bearer: "A", body: `{"old_push_token":"` + old + `"}`, status: 400, want: invalid,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"push_token"`},
-		{name: "new token too short", bearer: "A", body: swap(old, "x"), status: 400, want: invalid,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"push_token"`},
-		{name: "old token not current", bearer: "A", body: swap(push("android", 5), next), status: 400, want: invalid,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"not_current"`},
-		{name: "old token of another installation", bearer: "A", body: swap(push("android", 1), next), status: 400, want: invalid,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"not_current"`},
-		{name: "no push enrollment", bearer: "Z", body: swap(old, next), status: 400, want: invalid,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"not_current"`},
-		{name: "new token of another installation", bearer: "A", body: swap(old, push("android", 1)), status: 409, want: taken,
-			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"existing_push_token"`},
+		{
+			name: "expired token", bearer: "expired", body: swap(old, next), status: 401, want: noToken,
+			code: audit.EnrollmentUpdateFailureInvalidToken,
+		},
+		{
+			name: "token of a user", bearer: "A/u-1", body: swap(old, next), status: 401, want: noToken,
+			code: audit.EnrollmentUpdateFailureInvalidToken, detail: `"reason":"kind"`,
+		},
+		{
+			name: "token of a web client", bearer: "web", body: swap(old, next), status: 401, want: noToken,
+			code: audit.EnrollmentUpdateFailureInvalidToken, detail: `"reason":"no_installation"`,
+		},
+		{
+			name: "iOS", bearer: "I", body: swap(push("ios", 0), push("ios", 1)), status: 400, want: unsupported,
+			code: audit.EnrollmentUpdateFailureUnsupportedPlatform,
+		},
+		{
+			name: "malformed", bearer: "A", body: `{"old_push_token":1}`, status: 400, want: invalid,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"body"`,
+		},
+		{
+			name: "no new token", bearer: "A", body: `{"old_push_token":"` + old + `"}`, status: 400, want: invalid,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"push_token"`,
+		},
+		{
+			name: "new token too short", bearer: "A", body: swap(old, "x"), status: 400, want: invalid,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"push_token"`,
+		},
+		{
+			name: "old token not current", bearer: "A", body: swap(push("android", 5), next), status: 400, want: invalid,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"not_current"`,
+		},
+		{
+			name: "old token of another installation", bearer: "A", body: swap(push("android", 1), next), status: 400, want: invalid,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"not_current"`,
+		},
+		{
+			name: "no push enrollment", bearer: "Z", body: swap(old, next), status: 400, want: invalid,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"not_current"`,
+		},
+		{
+			name: "new token of another installation", bearer: "A", body: swap(old, push("android", 1)), status: 409, want: taken,
+			code: audit.EnrollmentUpdateFailureInvalidReq, detail: `"reason":"existing_push_token"`,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t, mode(settings.MultipleDevices))

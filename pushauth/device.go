@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -98,10 +99,14 @@ func (d *Device) Routes(g *echo.Group) {
 
 // How every endpoint of the app refuses an installation.
 var (
-	deviceVersionOff = outcome.Failure{Code: outcome.VersionDisabled,
-		Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled"}
-	deviceOtherProtocol = outcome.Failure{Code: outcome.APIVersionNotAllowed,
-		Audit: audit.APIVersionNotAllowed, Text: "the installation is registered with another API version"}
+	deviceVersionOff = outcome.Failure{
+		Code:  outcome.VersionDisabled,
+		Audit: audit.ClientValidationVersionDisabled, Text: "this version of the app is disabled",
+	}
+	deviceOtherProtocol = outcome.Failure{
+		Code:  outcome.APIVersionNotAllowed,
+		Audit: audit.APIVersionNotAllowed, Text: "the installation is registered with another API version",
+	}
 )
 
 // deviceDisabled is the failure of an app's endpoint while mobile authentication is off as a whole.
@@ -111,24 +116,33 @@ func deviceDisabled(code audit.Code) outcome.Failure {
 
 // admit takes an installation that has proved itself: it is moved to the version that its request names, later events
 // say so, and a disabled version or another protocol ends here. gone is returned for an installation that does not exist any more.
-func (d *Device) admit(c echo.Context, s *settings.Snapshot, clientID string, gone error) (store.Installation, error) {
+func (d *Device) admit(c echo.Context, s *settings.Snapshot, clientID string, gone error) error {
 	ctx := c.Request().Context()
 	i, err := d.Installations.Installation(ctx, clientID)
 	if errors.Is(err, store.ErrNotFound) {
-		return i, gone
+		return gone
 	}
 	if err != nil {
-		return i, fmt.Errorf("installation of a device: %w", err)
+		return fmt.Errorf("installation of a device: %w", err)
 	}
 	if appgate.APIVersionDiffers(c.Request().Header, i) {
-		return i, deviceOtherProtocol.About(audit.Count("api_version", i.APIVersion), audit.Detail("route", c.Path()))
+		return deviceOtherProtocol.About(audit.Count("api_version", i.APIVersion), audit.Detail("route", c.Path()))
 	}
 	if i, _, err = d.Gate.Move(ctx, s, i, c.Request().Header); err != nil {
-		return i, err
+		return err
 	}
 	audit.Know(ctx, audit.AppAgent(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
 	if !appgate.Usable(s.Version(i.Application, i.Platform, i.Version)) {
-		return i, deviceVersionOff
+		return deviceVersionOff
 	}
-	return i, nil
+	return nil
+}
+
+// unreadable is the failure of a body that cannot be bound.
+func unreadable(err error, f outcome.Failure) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		f.Code, f.Text = outcome.PayloadTooLarge, "the body is too large"
+	}
+	return f.Because(err).About(audit.Reason("body"))
 }

@@ -26,20 +26,34 @@ import (
 var (
 	answerDisabled = deviceDisabled(audit.PushAuthNotAuthenticatedInvalidTransaction)
 
-	answerInvalidTransaction = outcome.Failure{Code: outcome.InvalidTransaction,
-		Audit: audit.PushAuthNotAuthenticatedInvalidTransaction, Text: "there is no such transaction to answer"}
-	answerConflict = outcome.Failure{Code: outcome.TransactionConflict,
-		Audit: audit.PushAuthNotAuthenticatedInvalidTransaction, Text: "the transaction has not been fetched, or another answer was faster"}
-	answerExpired = outcome.Failure{Code: outcome.Expired,
-		Audit: audit.PushAuthNotAuthenticatedTransactionExpired, Text: "the transaction has expired"}
-	answerWrongVersion = outcome.Failure{Code: outcome.InvalidEndpointVersion,
-		Audit: audit.PushAuthNotAuthenticatedInvalidEndpointVersion, Text: "this transaction is answered at the other version of this endpoint"}
-	answerUndecryptable = outcome.Failure{Code: outcome.DecryptionFailed,
-		Audit: audit.PushAuthNotAuthenticatedFailedToDecryptMessage, Text: "the answer could not be decrypted"}
-	answerBadSignature = outcome.Failure{Code: outcome.InvalidToken,
-		Audit: audit.PushAuthNotAuthenticatedInvalidToken, Text: "the answer is not signed as it must be"}
-	answerBadClaims = outcome.Failure{Code: outcome.UnacceptableToken,
-		Audit: audit.PushAuthNotAuthenticatedInvalidToken, Text: "the answer does not fit the transaction"}
+	answerInvalidTransaction = outcome.Failure{
+		Code:  outcome.InvalidTransaction,
+		Audit: audit.PushAuthNotAuthenticatedInvalidTransaction, Text: "there is no such transaction to answer",
+	}
+	answerConflict = outcome.Failure{
+		Code:  outcome.TransactionConflict,
+		Audit: audit.PushAuthNotAuthenticatedInvalidTransaction, Text: "the transaction has not been fetched, or another answer was faster",
+	}
+	answerExpired = outcome.Failure{
+		Code:  outcome.Expired,
+		Audit: audit.PushAuthNotAuthenticatedTransactionExpired, Text: "the transaction has expired",
+	}
+	answerWrongVersion = outcome.Failure{
+		Code:  outcome.InvalidEndpointVersion,
+		Audit: audit.PushAuthNotAuthenticatedInvalidEndpointVersion, Text: "this transaction is answered at the other version of this endpoint",
+	}
+	answerUndecryptable = outcome.Failure{
+		Code:  outcome.DecryptionFailed,
+		Audit: audit.PushAuthNotAuthenticatedFailedToDecryptMessage, Text: "the answer could not be decrypted",
+	}
+	answerBadSignature = outcome.Failure{
+		Code:  outcome.InvalidToken,
+		Audit: audit.PushAuthNotAuthenticatedInvalidToken, Text: "the answer is not signed as it must be",
+	}
+	answerBadClaims = outcome.Failure{
+		Code:  outcome.UnacceptableToken,
+		Audit: audit.PushAuthNotAuthenticatedInvalidToken, Text: "the answer does not fit the transaction",
+	}
 )
 
 // answerRequest is the body of an answer. The transaction id stands beside the answer because that may be encrypted.
@@ -87,7 +101,7 @@ func (d *Device) answer(c echo.Context, version int) error {
 	}
 	var req answerRequest
 	if err := web.BindJSON(c, &req); err != nil {
-		return answerInvalidTransaction.Because(err).About(audit.Reason("body"))
+		return unreadable(err, answerInvalidTransaction)
 	}
 	if req.TransactionID == "" || req.Answer == "" {
 		return answerInvalidTransaction.About(audit.Reason("missing_member"))
@@ -163,7 +177,7 @@ func (d *Device) decideAnswer(c echo.Context, id string, version int, sealed err
 	if err := d.signed(ctx, p); err != nil {
 		return none, err
 	}
-	if _, err := d.admit(c, p.settings, p.ClientID, errRevoked); err != nil {
+	if err := d.admit(c, p.settings, p.ClientID, errRevoked); err != nil {
 		if errors.Is(err, errRevoked) {
 			return none, d.revoked(ctx, p)
 		}
@@ -257,7 +271,7 @@ func (p *presented) misfit() string {
 		return ""
 	case claims.Response != accept:
 		return "response"
-	case claims.Method != lowerMethod(p.Method) && !(pinFallback(p.Method) && claims.Method == lowerMethod(store.PushWithPIN)):
+	case claims.Method != lowerMethod(p.Method) && (!pinFallback(p.Method) || !p.withPIN()):
 		return "method"
 	case p.withPIN() && (claims.RefreshToken == "" || len(claims.RefreshToken) > longestRefreshToken):
 		return "refresh_token"

@@ -2,6 +2,7 @@ package pushauth_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func TestAnswer(t *testing.T) {
 		text     func(t *testing.T, b *deviceBench, tx store.Transaction, jws string) string // what is sent instead
 		raw      string
 		noFetch  bool
+		header   http.Header
 		swapEnd  bool // sent to the other version of the endpoint
 		prepare  func(t *testing.T, b *deviceBench, tx store.Transaction)
 		status   int
@@ -54,53 +56,101 @@ func TestAnswer(t *testing.T) {
 		method   store.Method // of the outcome
 		attempts int          // in the outcome
 	}{
-		{name: "accept", status: 200, want: "authenticated", codes: []audit.Code{audit.PushAuthAuthenticated},
-			state: store.Authenticated, method: store.Push},
-		{name: "deny", reply: func(_ *deviceBench, r *reply) { r.deny = true }, status: 200, want: deniedBody,
-			codes: []audit.Code{audit.PushAuthNotAuthenticated}, state: store.Rejected, why: store.NotAccepted, method: store.Push},
-		{name: "accept with PIN", pin: true, status: 200, want: "authenticated", codes: []audit.Code{audit.PushAuthAuthenticated},
-			state: store.Authenticated, method: store.PushWithPIN, attempts: 1},
-		{name: "deny without PIN", pin: true, reply: func(_ *deviceBench, r *reply) { r.deny, r.refresh = true, "" }, status: 200,
+		{
+			name: "accept", status: 200, want: "authenticated", codes: []audit.Code{audit.PushAuthAuthenticated},
+			state: store.Authenticated, method: store.Push,
+		},
+		{
+			name: "deny", reply: func(_ *deviceBench, r *reply) { r.deny = true }, status: 200, want: deniedBody,
+			codes: []audit.Code{audit.PushAuthNotAuthenticated}, state: store.Rejected, why: store.NotAccepted, method: store.Push,
+		},
+		{
+			name: "accept with PIN", pin: true, status: 200, want: "authenticated", codes: []audit.Code{audit.PushAuthAuthenticated},
+			state: store.Authenticated, method: store.PushWithPIN, attempts: 1,
+		},
+		{
+			name: "deny without PIN", pin: true, reply: func(_ *deviceBench, r *reply) { r.deny, r.refresh = true, "" }, status: 200,
 			want: deniedBody, codes: []audit.Code{audit.PushAuthNotAuthenticated}, state: store.Rejected,
-			why: store.NotAccepted, method: store.PushWithPIN},
-		{name: "accept with a signature", signing: true, status: 200, want: "authenticated",
-			codes: []audit.Code{audit.PushAuthAuthenticated}, state: store.Authenticated, method: store.Push},
-		{name: "accept with PIN and a signature", pin: true, signing: true, status: 200, want: "authenticated",
-			codes: []audit.Code{audit.PushAuthAuthenticated}, state: store.Authenticated, method: store.PushWithPIN, attempts: 1},
-		{name: "deny without a signature", signing: true, reply: func(_ *deviceBench, r *reply) { r.deny, r.sign = true, nil }, status: 200,
-			want: deniedBody, codes: []audit.Code{audit.PushAuthNotAuthenticated}, state: store.Rejected, why: store.NotAccepted, method: store.Push},
+			why: store.NotAccepted, method: store.PushWithPIN,
+		},
+		{
+			name: "accept with a signature", signing: true, status: 200, want: "authenticated",
+			codes: []audit.Code{audit.PushAuthAuthenticated}, state: store.Authenticated, method: store.Push,
+		},
+		{
+			name: "accept with PIN and a signature", pin: true, signing: true, status: 200, want: "authenticated",
+			codes: []audit.Code{audit.PushAuthAuthenticated}, state: store.Authenticated, method: store.PushWithPIN, attempts: 1,
+		},
+		{
+			name: "deny without a signature", signing: true, reply: func(_ *deviceBench, r *reply) { r.deny, r.sign = true, nil }, status: 200,
+			want: deniedBody, codes: []audit.Code{audit.PushAuthNotAuthenticated}, state: store.Rejected, why: store.NotAccepted, method: store.Push,
+		},
 		{name: "plain push, encrypted nevertheless", text: func(t *testing.T, b *deviceBench, _ store.Transaction, jws string) string {
 			text, err := phone.Encrypt(b.serverEnc, jws)
 			b.ok(t, err)
 			return text
 		}, status: 200, want: "authenticated", codes: []audit.Code{audit.PushAuthAuthenticated}, state: store.Authenticated, method: store.Push},
 
-		{name: "mobile authentication off", settings: featureOff, status: 404, want: featureIsOff,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "disabled"},
-		{name: "version disabled", settings: versionOff, status: 403, want: versionIsOff,
-			codes: []audit.Code{audit.ClientValidationVersionDisabled}},
+		{
+			name: "mobile authentication off", settings: featureOff, status: 404, want: featureIsOff,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "disabled",
+		},
+		{
+			name: "version disabled", settings: versionOff, status: 403, want: versionIsOff,
+			codes: []audit.Code{audit.ClientValidationVersionDisabled},
+		},
 
-		{name: "malformed", raw: `{"answer":"x","answer":"y"}`, status: 404, want: noTransaction,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "body"},
-		{name: "no transaction id", raw: `{"answer":"x"}`, status: 404, want: noTransaction,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "missing_member"},
-		{name: "no id of ours", raw: `{"transaction_id":"\u0000","answer":"x"}`, status: 404, want: noTransaction,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "unknown"},
-		{name: "unknown transaction", raw: `{"transaction_id":"9d2f4c1a-3b7e-4f0d-8a56-1c2e3f4a5b6c","answer":"x"}`, status: 404,
-			want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "unknown"},
-		{name: "not fetched", noFetch: true, status: 409, want: conflict,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "not_fetched", state: store.Pending},
-		{name: "expired", prepare: func(_ *testing.T, b *deviceBench, _ store.Transaction) { b.Clock.Advance(5 * time.Minute) },
-			status: 410, want: tooLate, codes: []audit.Code{audit.PushAuthNotAuthenticatedTransactionExpired}, state: store.Expired},
-		{name: "signing transaction at version 1", signing: true, swapEnd: true, status: 400, want: wrongEndpoint,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidEndpointVersion}},
-		{name: "ordinary transaction at version 2", swapEnd: true, status: 400, want: wrongEndpoint,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidEndpointVersion}},
+		{
+			name: "malformed", raw: `{"answer":"x","answer":"y"}`, status: 404, want: noTransaction,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "body",
+		},
+		{
+			name: "too large", raw: `{"answer":"` + strings.Repeat("x", 64<<10) + `"}`, status: 413,
+			want:  body("invalid_request", "the body is too large"),
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "body",
+		},
+		{
+			name: "another API version than registered", header: http.Header{"X-Api-Version": {"2"}}, status: 403,
+			want:  body("api_version_not_allowed", "the installation is registered with another API version"),
+			codes: []audit.Code{audit.APIVersionNotAllowed},
+		},
+		{
+			name: "no transaction id", raw: `{"answer":"x"}`, status: 404, want: noTransaction,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "missing_member",
+		},
+		{
+			name: "no id of ours", raw: `{"transaction_id":"\u0000","answer":"x"}`, status: 404, want: noTransaction,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "unknown",
+		},
+		{
+			name: "unknown transaction", raw: `{"transaction_id":"9d2f4c1a-3b7e-4f0d-8a56-1c2e3f4a5b6c","answer":"x"}`, status: 404,
+			want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "unknown",
+		},
+		{
+			name: "not fetched", noFetch: true, status: 409, want: conflict,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "not_fetched", state: store.Pending,
+		},
+		{
+			name: "expired", prepare: func(_ *testing.T, b *deviceBench, _ store.Transaction) { b.Clock.Advance(5 * time.Minute) },
+			status: 410, want: tooLate, codes: []audit.Code{audit.PushAuthNotAuthenticatedTransactionExpired}, state: store.Expired,
+		},
+		{
+			name: "signing transaction at version 1", signing: true, swapEnd: true, status: 400, want: wrongEndpoint,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidEndpointVersion},
+		},
+		{
+			name: "ordinary transaction at version 2", swapEnd: true, status: 400, want: wrongEndpoint,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidEndpointVersion},
+		},
 
-		{name: "not encrypted", pin: true, reply: func(_ *deviceBench, r *reply) { r.plain = true }, status: 400, want: undecryptable,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedFailedToDecryptMessage}, reason: "not_encrypted"},
-		{name: "encrypted to nobody", text: func(*testing.T, *deviceBench, store.Transaction, string) string { return "a.b.c.d.e" },
-			status: 400, want: undecryptable, codes: []audit.Code{audit.PushAuthNotAuthenticatedFailedToDecryptMessage}},
+		{
+			name: "not encrypted", pin: true, reply: func(_ *deviceBench, r *reply) { r.plain = true }, status: 400, want: undecryptable,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedFailedToDecryptMessage}, reason: "not_encrypted",
+		},
+		{
+			name: "encrypted to nobody", text: func(*testing.T, *deviceBench, store.Transaction, string) string { return "a.b.c.d.e" },
+			status: 400, want: undecryptable, codes: []audit.Code{audit.PushAuthNotAuthenticatedFailedToDecryptMessage},
+		},
 		{name: "encrypted to an unknown key", text: func(t *testing.T, b *deviceBench, _ store.Transaction, jws string) string {
 			unknown := b.serverEnc
 			unknown.KeyID = "retired"
@@ -128,65 +178,111 @@ func TestAnswer(t *testing.T) {
 			return text
 		}, status: 400, want: undecryptable, codes: []audit.Code{audit.PushAuthNotAuthenticatedFailedToDecryptMessage}, reason: "other_key"},
 
-		{name: "no JWS", text: func(*testing.T, *deviceBench, store.Transaction, string) string { return "x" }, status: 401, want: badSignature,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_shape"},
-		{name: "another enrollment", reply: func(b *deviceBench, r *reply) { r.header, r.key = phone.Claims{"kid": b.other.id}, b.other.sign },
-			status: 401, want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_kid"},
-		{name: "another key", reply: func(b *deviceBench, r *reply) { r.key = b.other.sign }, status: 401, want: badSignature,
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_signature"},
-		{name: "another type", reply: func(_ *deviceBench, r *reply) { r.header = phone.Claims{"typ": phone.TypeFetch} }, status: 401,
-			want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_typ"},
-		{name: "another audience", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"aud": "x"} }, status: 401,
-			want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_aud"},
-		{name: "too old", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"iat": 1} }, status: 401,
-			want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_iat"},
+		{
+			name: "no JWS", text: func(*testing.T, *deviceBench, store.Transaction, string) string { return "x" }, status: 401, want: badSignature,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_shape",
+		},
+		{
+			name: "another enrollment", reply: func(b *deviceBench, r *reply) { r.header, r.key = phone.Claims{"kid": b.other.id}, b.other.sign },
+			status: 401, want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_kid",
+		},
+		{
+			name: "another key", reply: func(b *deviceBench, r *reply) { r.key = b.other.sign }, status: 401, want: badSignature,
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_signature",
+		},
+		{
+			name: "another type", reply: func(_ *deviceBench, r *reply) { r.header = phone.Claims{"typ": phone.TypeFetch} }, status: 401,
+			want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_typ",
+		},
+		{
+			name: "another audience", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"aud": "x"} }, status: 401,
+			want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_aud",
+		},
+		{
+			name: "too old", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"iat": 1} }, status: 401,
+			want: badSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "proof_iat",
+		},
 
-		{name: "another transaction in the answer", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"transaction_id": "x"} },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "transaction_id"},
-		{name: "another user", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"user": "OTHER1"} },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "user"},
-		{name: "another challenge", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"challenge": "x"} },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "challenge"},
-		{name: "no challenge", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"challenge": ""} },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "challenge"},
-		{name: "neither accept nor deny", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"response": "yes"} },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "response"},
-		{name: "plain push for a PIN transaction", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = "" },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "method"},
-		{name: "PIN for a plain push", reply: func(b *deviceBench, r *reply) { r.refresh = b.kim.refresh },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "method"},
-		{name: "PIN without a token", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh, r.method = "", "push_with_pin" },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "refresh_token"},
-		{name: "token too long", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = strings.Repeat("A", 129) },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "refresh_token"},
-		{name: "no signature", signing: true, reply: func(_ *deviceBench, r *reply) { r.sign = nil },
-			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "signature"},
+		{
+			name: "another transaction in the answer", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"transaction_id": "x"} },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "transaction_id",
+		},
+		{
+			name: "another user", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"user": "OTHER1"} },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "user",
+		},
+		{
+			name: "another challenge", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"challenge": "x"} },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "challenge",
+		},
+		{
+			name: "no challenge", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"challenge": ""} },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "challenge",
+		},
+		{
+			name: "neither accept nor deny", reply: func(_ *deviceBench, r *reply) { r.claims = phone.Claims{"response": "yes"} },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "response",
+		},
+		{
+			name: "plain push for a PIN transaction", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = "" },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "method",
+		},
+		{
+			name: "PIN for a plain push", reply: func(b *deviceBench, r *reply) { r.refresh = b.kim.refresh },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "method",
+		},
+		{
+			name: "PIN without a token", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh, r.method = "", "push_with_pin" },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "refresh_token",
+		},
+		{
+			name: "token too long", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = strings.Repeat("A", 129) },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "refresh_token",
+		},
+		{
+			name: "no signature", signing: true, reply: func(_ *deviceBench, r *reply) { r.sign = nil },
+			status: 400, want: badClaims, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "signature",
+		},
 
-		{name: "enrollment removed", prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
-			b.ok(t, b.Store.DeleteEnrollment(t.Context(), b.kim.id))
-		}, status: 404, want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "revoked",
-			state: store.Failed, why: store.InvalidRequest},
-		{name: "installation removed", prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
-			b.ok(t, b.Store.DeleteInstallation(t.Context(), pixel))
-		}, status: 404, want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "revoked",
-			state: store.Failed, why: store.InvalidRequest},
+		{
+			name: "enrollment removed", prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
+				b.ok(t, b.Store.DeleteEnrollment(t.Context(), b.kim.id))
+			}, status: 404, want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "revoked",
+			state: store.Failed, why: store.InvalidRequest,
+		},
+		{
+			name: "installation removed", prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
+				b.ok(t, b.Store.DeleteInstallation(t.Context(), pixel))
+			}, status: 404, want: noTransaction, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidTransaction}, reason: "revoked",
+			state: store.Failed, why: store.InvalidRequest,
+		},
 
-		{name: "signature by another key", signing: true, reply: func(b *deviceBench, r *reply) { r.sign = b.other.sign },
+		{
+			name: "signature by another key", signing: true, reply: func(b *deviceBench, r *reply) { r.sign = b.other.sign },
 			status: 400, want: wrongSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "transaction_signature",
-			state: store.Failed, why: store.InvalidAnswer},
-		{name: "signature before the PIN", pin: true, signing: true,
+			state: store.Failed, why: store.InvalidAnswer,
+		},
+		{
+			name: "signature before the PIN", pin: true, signing: true,
 			reply:  func(b *deviceBench, r *reply) { r.sign, r.refresh = b.other.sign, wrong },
 			status: 400, want: wrongSignature, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidToken}, reason: "transaction_signature",
-			state: store.Failed, why: store.InvalidAnswer},
+			state: store.Failed, why: store.InvalidAnswer,
+		},
 
-		{name: "wrong PIN", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = wrong }, status: 400, want: "*",
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidRefreshToken}},
-		{name: "malformed token counts as a wrong PIN", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = "x" }, status: 400, want: "*",
-			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidRefreshToken}},
-		{name: "no refresh token", pin: true, prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
-			b.ok(t, inTx(t, b, func(ctx ctx) error { _, err := b.tokens.RevokeProfile(ctx, pixel, "QW4RTY"); return err }))
-		}, status: 400, want: wrongToken, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidRefreshToken}, reason: "no_token",
-			state: store.Failed, why: store.InvalidRequest, attempts: 1},
+		{
+			name: "wrong PIN", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = wrong }, status: 400, want: "*",
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidRefreshToken},
+		},
+		{
+			name: "malformed token counts as a wrong PIN", pin: true, reply: func(_ *deviceBench, r *reply) { r.refresh = "x" }, status: 400, want: "*",
+			codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidRefreshToken},
+		},
+		{
+			name: "no refresh token", pin: true, prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
+				b.ok(t, inTx(t, b, func(ctx ctx) error { _, err := b.tokens.RevokeProfile(ctx, pixel, "QW4RTY"); return err }))
+			}, status: 400, want: wrongToken, codes: []audit.Code{audit.PushAuthNotAuthenticatedInvalidRefreshToken}, reason: "no_token",
+			state: store.Failed, why: store.InvalidRequest, attempts: 1,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newDeviceBench(t)
@@ -225,7 +321,7 @@ func TestAnswer(t *testing.T) {
 			if tc.raw != "" {
 				got = audittest.Do(t, b.http, audittest.Request{Path: "/oauth/mobile-auth/v1/transactions/answer", JSON: tc.raw})
 			} else {
-				got = b.send(t, target, text)
+				got = b.send(t, target, text, tc.header)
 			}
 			want := tc.want
 			if want == "authenticated" {

@@ -19,16 +19,24 @@ import (
 
 // How an answer fails that counted: each of these is committed together with what it changes.
 var (
-	answerRevoked = outcome.Failure{Code: outcome.InvalidTransaction,
+	answerRevoked = outcome.Failure{
+		Code:  outcome.InvalidTransaction,
 		Audit: audit.PushAuthNotAuthenticatedInvalidTransaction, Text: "there is no such transaction to answer",
-		Attrs: []audit.Attr{audit.Reason("revoked")}}
-	answerWrongPIN = outcome.Failure{Code: outcome.InvalidRefreshToken,
-		Audit: audit.PushAuthNotAuthenticatedInvalidRefreshToken, Text: "the refresh token is not right"}
-	answerPINLimit = outcome.Failure{Code: outcome.UserRevoked,
-		Audit: audit.PushAuthValidationPINLimitExceeded, Text: "too many wrong refresh tokens: the user has been removed from this installation"}
-	answerWrongSignature = outcome.Failure{Code: outcome.InvalidSignature,
+		Attrs: []audit.Attr{audit.Reason("revoked")},
+	}
+	answerWrongPIN = outcome.Failure{
+		Code:  outcome.InvalidRefreshToken,
+		Audit: audit.PushAuthNotAuthenticatedInvalidRefreshToken, Text: "the refresh token is not right",
+	}
+	answerPINLimit = outcome.Failure{
+		Code:  outcome.UserRevoked,
+		Audit: audit.PushAuthValidationPINLimitExceeded, Text: "too many wrong refresh tokens: the user has been removed from this installation",
+	}
+	answerWrongSignature = outcome.Failure{
+		Code:  outcome.InvalidSignature,
 		Audit: audit.PushAuthNotAuthenticatedInvalidToken, Text: "the signature over the transaction is not right",
-		Attrs: []audit.Attr{audit.Reason("transaction_signature")}}
+		Attrs: []audit.Attr{audit.Reason("transaction_signature")},
+	}
 )
 
 const (

@@ -22,12 +22,18 @@ import (
 var (
 	fetchDisabled = deviceDisabled(audit.PushAuthFetchFailedInvalidTransaction)
 
-	fetchInvalid = outcome.Failure{Code: outcome.InvalidTransaction, Number: numberNoTransaction,
-		Audit: audit.PushAuthFetchFailedInvalidTransaction, Text: "Failed to fetch authentication message"}
-	fetchedBefore = outcome.Failure{Code: outcome.AlreadyFetched,
-		Audit: audit.PushAuthFetchFailedTransactionAlreadyFetched, Text: "the message has been fetched before"}
-	fetchExpired = outcome.Failure{Code: outcome.Expired,
-		Audit: audit.PushAuthFetchFailedTransactionExpired, Text: "the transaction has expired"}
+	fetchInvalid = outcome.Failure{
+		Code: outcome.InvalidTransaction, Number: numberNoTransaction,
+		Audit: audit.PushAuthFetchFailedInvalidTransaction, Text: "Failed to fetch authentication message",
+	}
+	fetchedBefore = outcome.Failure{
+		Code:  outcome.AlreadyFetched,
+		Audit: audit.PushAuthFetchFailedTransactionAlreadyFetched, Text: "the message has been fetched before",
+	}
+	fetchExpired = outcome.Failure{
+		Code:  outcome.Expired,
+		Audit: audit.PushAuthFetchFailedTransactionExpired, Text: "the transaction has expired",
+	}
 )
 
 // fetchRequest is the body of fetch.
@@ -50,14 +56,14 @@ func (d *Device) fetch(c echo.Context) error {
 	}
 	var req fetchRequest
 	if err := web.BindJSON(c, &req); err != nil {
-		return fetchInvalid.Because(err).About(audit.Reason("body"))
+		return unreadable(err, fetchInvalid)
 	}
 	e, claims, hash, err := d.fetchProof(ctx, req.Proof)
 	if err != nil {
 		return refusedProof(err, fetchInvalid)
 	}
 	audit.Know(ctx, audit.Client(e.ClientID), audit.User(e.UserID), audit.Profile(e.ProfileID))
-	if _, err := d.admit(c, s, e.ClientID, fetchInvalid.About(audit.Reason("installation_gone"))); err != nil {
+	if err := d.admit(c, s, e.ClientID, fetchInvalid.About(audit.Reason("installation_gone"))); err != nil {
 		return err
 	}
 	t, err := d.Transactions.Transaction(ctx, claims.TransactionID)

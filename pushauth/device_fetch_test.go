@@ -40,37 +40,61 @@ func TestFetch(t *testing.T) {
 		reason   string
 	}{
 		{name: "pushed", status: 200, want: "*", codes: []audit.Code{audit.PushAuthFetchSecuredMessageFetched}},
-		{name: "faster than the push", tx: state(store.Created), status: 200, want: "*",
-			codes: []audit.Code{audit.PushAuthFetchSecuredMessageFetched}},
+		{
+			name: "faster than the push", tx: state(store.Created), status: 200, want: "*",
+			codes: []audit.Code{audit.PushAuthFetchSecuredMessageFetched},
+		},
 		{name: "another version that needs no proof", header: http.Header{
 			"X-App-Identifier": {"harbour"}, "X-App-Platform": {"android"}, "X-App-Version": {"1.1"},
 			"X-Sdk-Version": {"1"}, "X-Api-Version": {"1"},
 		}, status: 200, want: "*", codes: []audit.Code{audit.MobileClientUpdatedPlatformVersion, audit.PushAuthFetchSecuredMessageFetched}},
-		{name: "mobile authentication off", settings: featureOff, status: 404, want: featureIsOff,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "disabled"},
-		{name: "version disabled", settings: versionOff, status: 403, want: versionIsOff,
-			codes: []audit.Code{audit.ClientValidationVersionDisabled}},
-		{name: "malformed", raw: `{"proof":1}`, status: 404, want: notFetchable,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "body"},
-		{name: "no proof", raw: `{}`, status: 404, want: notFetchable,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "proof_shape"},
-		{name: "unknown transaction", claims: phone.Claims{"transaction_id": "9d2f4c1a-3b7e-4f0d-8a56-1c2e3f4a5b6c"}, status: 404,
-			want: notFetchable, codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "unknown"},
-		{name: "transaction of another enrollment", by: "other", status: 404, want: notFetchable,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "other_enrollment"},
-		{name: "another user in the proof", claims: phone.Claims{"user": "OTHER1"}, status: 404, want: notFetchable,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "other_user"},
-		{name: "proof for another server", claims: phone.Claims{"aud": "https://elsewhere"}, status: 404, want: notFetchable,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "proof_aud"},
+		{
+			name: "mobile authentication off", settings: featureOff, status: 404, want: featureIsOff,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "disabled",
+		},
+		{
+			name: "version disabled", settings: versionOff, status: 403, want: versionIsOff,
+			codes: []audit.Code{audit.ClientValidationVersionDisabled},
+		},
+		{
+			name: "malformed", raw: `{"proof":1}`, status: 404, want: notFetchable,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "body",
+		},
+		{
+			name: "no proof", raw: `{}`, status: 404, want: notFetchable,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "proof_shape",
+		},
+		{
+			name: "unknown transaction", claims: phone.Claims{"transaction_id": "9d2f4c1a-3b7e-4f0d-8a56-1c2e3f4a5b6c"}, status: 404,
+			want: notFetchable, codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "unknown",
+		},
+		{
+			name: "transaction of another enrollment", by: "other", status: 404, want: notFetchable,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "other_enrollment",
+		},
+		{
+			name: "another user in the proof", claims: phone.Claims{"user": "OTHER1"}, status: 404, want: notFetchable,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "other_user",
+		},
+		{
+			name: "proof for another server", claims: phone.Claims{"aud": "https://elsewhere"}, status: 404, want: notFetchable,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "proof_aud",
+		},
 		{name: "enrollment removed", prepare: func(t *testing.T, b *deviceBench, _ store.Transaction) {
 			b.ok(t, b.Store.DeleteEnrollment(t.Context(), b.kim.id))
 		}, status: 404, want: notFetchable, codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "proof_kid"},
-		{name: "finished", tx: state(store.Rejected), status: 404, want: notFetchable,
-			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "finished"},
-		{name: "fetched before", prepare: func(t *testing.T, b *deviceBench, tx store.Transaction) { b.fetched(t, b.kim, tx) },
-			status: 409, want: fetchedAlready, codes: []audit.Code{audit.PushAuthFetchFailedTransactionAlreadyFetched}},
-		{name: "expired", prepare: func(_ *testing.T, b *deviceBench, _ store.Transaction) { b.Clock.Advance(5 * time.Minute) },
-			status: 410, want: tooLate, codes: []audit.Code{audit.PushAuthFetchFailedTransactionExpired}},
+		{
+			name: "finished", tx: state(store.Rejected), status: 404, want: notFetchable,
+			codes: []audit.Code{audit.PushAuthFetchFailedInvalidTransaction}, reason: "finished",
+		},
+		{
+			name: "fetched before", prepare: func(t *testing.T, b *deviceBench, tx store.Transaction) { b.fetched(t, b.kim, tx) },
+			status: 409, want: fetchedAlready, codes: []audit.Code{audit.PushAuthFetchFailedTransactionAlreadyFetched},
+		},
+		{
+			name: "expired", prepare: func(_ *testing.T, b *deviceBench, _ store.Transaction) { b.Clock.Advance(5 * time.Minute) },
+			status: 410, want: tooLate, codes: []audit.Code{audit.PushAuthFetchFailedTransactionExpired},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newDeviceBench(t)

@@ -47,11 +47,11 @@ func (d *Device) pending(c echo.Context) error {
 		return pendingBadToken
 	}
 	audit.Know(ctx, audit.Client(t.ClientID))
-	if _, err := d.admit(c, s, t.ClientID, pendingBadToken); err != nil {
+	if err := d.admit(c, s, t.ClientID, pendingBadToken); err != nil {
 		return err
 	}
 	if err := web.BindJSON(c, &struct{}{}); err != nil {
-		return pendingBadRequest.Because(err)
+		return unreadable(err, pendingBadRequest)
 	}
 	open, err := d.Transactions.PendingOf(ctx, t.ClientID)
 	if err != nil {

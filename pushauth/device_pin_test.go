@@ -24,14 +24,14 @@ func inTx(t *testing.T, b *deviceBench, f func(ctx) error) error {
 }
 
 // wrongPIN answers with a token that is not right and returns the next challenge.
-func (b *deviceBench) wrongPIN(t *testing.T, tx store.Transaction, challenge string) (next, text string) {
+func (b *deviceBench) wrongPIN(t *testing.T, tx store.Transaction, challenge string) (next string) {
 	t.Helper()
-	text = b.jws(t, b.kim, tx, challenge, reply{refresh: fmt.Sprintf("%064X", b.Now().UnixNano())})
+	text := b.jws(t, b.kim, tx, challenge, reply{refresh: fmt.Sprintf("%064X", b.Now().UnixNano())})
 	var answer struct {
 		Challenge string `json:"challenge"`
 	}
 	b.ok(t, json.Unmarshal([]byte(b.send(t, tx, text).Body), &answer))
-	return answer.Challenge, text
+	return answer.Challenge
 }
 
 func wrongPINBody(used, most int, remaining any, challenge string) string {
@@ -101,7 +101,7 @@ func TestPINLimitRemovesTheUser(t *testing.T) {
 	waiting := b.open(t, b.kim)
 	b.wrongPIN(t, first, b.fetched(t, b.kim, first))
 	challenge := b.fetched(t, b.kim, second)
-	challenge, _ = b.wrongPIN(t, second, challenge)
+	challenge = b.wrongPIN(t, second, challenge)
 	b.Codes(t)
 	text := b.jws(t, b.kim, second, challenge, reply{refresh: strings.Repeat("0", 64)})
 	events := b.want(t, b.send(t, second, text), 403, removedBody, audit.PushAuthValidationPINLimitExceeded)

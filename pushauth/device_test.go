@@ -276,7 +276,6 @@ type reply struct {
 	claims  phone.Claims
 	header  phone.Claims
 	key     *phone.Key // that signs; nil = the device's
-	typ     string
 }
 
 // jws signs an answer and encrypts it when it carries a token.
@@ -318,13 +317,13 @@ func (b *deviceBench) jws(t *testing.T, d *testDevice, tx store.Transaction, cha
 	return text
 }
 
-func (b *deviceBench) send(t *testing.T, tx store.Transaction, text string) audittest.Answer {
+func (b *deviceBench) send(t *testing.T, tx store.Transaction, text string, header ...http.Header) audittest.Answer {
 	t.Helper()
 	path := "v1/transactions/answer"
 	if tx.AnswerVersion == 2 {
 		path = "v2/transactions/answer"
 	}
-	return b.post(t, path, map[string]string{"transaction_id": tx.ID, "answer": text})
+	return b.post(t, path, map[string]string{"transaction_id": tx.ID, "answer": text}, header...)
 }
 
 // want compares an answer, and the codes of the events that it left.
