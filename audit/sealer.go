@@ -21,6 +21,8 @@ type Sealer struct {
 	Log        *slog.Logger
 	Every      time.Duration // between two looks for committed events
 	Checkpoint time.Duration // between two checkpoints, when there is something new
+
+	renew time.Time // when the lease is to be taken again; Run alone uses it
 }
 
 // SealStore is what the sealer needs of the SQL store.
@@ -28,14 +30,18 @@ type SealStore interface {
 	// TakeLease errors while another process has the lease.
 	TakeLease(ctx context.Context, name, holder string, now, expires time.Time) error
 	DropLease(ctx context.Context, name, holder string) error
-	// Seal gives one batch of events positions and hashes and returns how many there were.
-	Seal(ctx context.Context, now time.Time) (int, error)
+	// Seal gives one batch of events positions and hashes; more tells that there may be another batch.
+	Seal(ctx context.Context, now time.Time) (more bool, err error)
 	SealedUpTo(ctx context.Context) (position int64, hash []byte, err error)
 	AddCheckpoint(ctx context.Context, c Checkpoint) error
 }
 
-// leaseFactor is how many looks a lease outlives: a process that dies is replaced within that time.
-const leaseFactor = 20
+const (
+	// leaseFactor is how many looks a lease outlives: a process that dies is replaced within that time.
+	leaseFactor = 20
+	// renewFactor is how many looks pass between two renewals.
+	renewFactor = 5
+)
 
 // Run seals until the context ends; then it seals what is left, signs a last checkpoint and gives the lease back.
 func (s *Sealer) Run(ctx context.Context) {
@@ -43,6 +49,7 @@ func (s *Sealer) Run(ctx context.Context) {
 	defer tick.Stop()
 	var lastCheckpoint time.Time
 	var signed int64
+	s.renew = time.Time{}
 	for {
 		if s.round(ctx) && s.Now().Sub(lastCheckpoint) >= s.Checkpoint {
 			signed, lastCheckpoint = s.checkpoint(ctx, signed), s.Now()
@@ -67,15 +74,19 @@ func (s *Sealer) Run(ctx context.Context) {
 func (s *Sealer) round(ctx context.Context) bool {
 	for {
 		now := s.Now()
-		if s.Store.TakeLease(ctx, leaseName, s.Holder, now, now.Add(leaseFactor*s.Every)) != nil {
-			return false
+		if !now.Before(s.renew) {
+			if s.Store.TakeLease(ctx, leaseName, s.Holder, now, now.Add(leaseFactor*s.Every)) != nil {
+				return false
+			}
+			s.renew = now.Add(renewFactor * s.Every)
 		}
-		n, err := s.Store.Seal(ctx, now)
+		more, err := s.Store.Seal(ctx, now)
 		if err != nil {
 			s.Log.ErrorContext(ctx, "audit events not sealed", "error", err)
+			s.renew = time.Time{}
 			return false
 		}
-		if n == 0 {
+		if !more {
 			return true
 		}
 	}

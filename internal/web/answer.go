@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 )
@@ -57,6 +58,9 @@ func (a *answer) send() error {
 		return nil
 	}
 	maps.Copy(a.under.Header(), a.header)
+	if a.body.Len() > 0 {
+		a.under.Header().Set(echo.HeaderContentLength, strconv.Itoa(a.body.Len()))
+	}
 	if a.status != 0 {
 		a.under.WriteHeader(a.status)
 	}

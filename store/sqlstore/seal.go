@@ -21,13 +21,13 @@ const (
 const sealedColumns = `e.sequence, e.time, e.code, e.client_id, e.user_id, e.profile_id, e.application, e.platform, e.version,
 	e.client_ip, e.user_agent, e.transaction_id, e.agent, e.admin_user, e.instance, e.details`
 
-// Seal gives up to one batch of committed events their positions and hashes, and returns how many it sealed. Only the
+// Seal gives up to one batch of committed events their positions and hashes; more tells that the batch was full. Only the
 // holder of the sealer's lease calls it; should two ever do, the primary key of the positions lets one of them pass.
 // Events are taken in the order of their sequence numbers. A number without a row may belong to a transaction that has
 // not committed yet: it is remembered as a gap, and sealed when its row appears.
-func (s *Store) Seal(ctx context.Context, now time.Time) (sealed int, err error) {
+func (s *Store) Seal(ctx context.Context, now time.Time) (more bool, err error) {
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		sealed = 0
+		more = false
 		var position, scanned int64
 		var hash []byte
 		lock := ""
@@ -51,12 +51,12 @@ func (s *Store) Seal(ctx context.Context, now time.Time) (sealed int, err error)
 		if err != nil {
 			return err
 		}
-		if err := s.moveGaps(ctx, late, fresh, scanned, now); err != nil {
-			return err
-		}
 		events := append(late, fresh...)
 		if len(events) == 0 {
 			return nil
+		}
+		if err := s.moveGaps(ctx, late, fresh, scanned, now); err != nil {
+			return err
 		}
 		for i := range events {
 			position++
@@ -70,14 +70,14 @@ func (s *Store) Seal(ctx context.Context, now time.Time) (sealed int, err error)
 		if len(fresh) > 0 {
 			scanned = events[len(events)-1].Sequence
 		}
-		sealed = len(events)
+		more = len(fresh) == sealBatch || len(late) == sealBatch
 		_, err = s.exec(ctx, `UPDATE audit_sealer SET position = ?, scanned = ?, hash = ? WHERE id = 1`, position, scanned, hash)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("seal audit events: %w", err)
+		return false, fmt.Errorf("seal audit events: %w", err)
 	}
-	return sealed, nil
+	return more, nil
 }
 
 // moveGaps closes the gaps that have been filled, notes the new holes and gives up on old ones.

@@ -61,11 +61,11 @@ func record(t *testing.T, s *sqlstore.Store, n int) {
 func sealAll(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	for {
-		n, err := s.Seal(t.Context(), time.Now())
+		more, err := s.Seal(t.Context(), time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n == 0 {
+		if !more {
 			return
 		}
 	}
