@@ -207,8 +207,8 @@ func TestRevocationThatCommitsLate(t *testing.T) {
 	_, fast := a.phone(t)
 	outside := t.Context()
 	overtake := func() error { // another transaction, begun later and committed first
-		b.tx(t, func(ctx context.Context) error { _, err := b.RevokeFamily(ctx, fast.FamilyID); return err })
-		return b.Revocations.Poll(outside)
+		err := b.sql.InTx(outside, func(ctx context.Context) error { _, err := b.RevokeFamily(ctx, fast.FamilyID); return err })
+		return errors.Join(err, b.Revocations.Poll(outside))
 	}
 	a.tx(t, func(ctx context.Context) error {
 		if _, err := a.RevokeFamily(ctx, slow.FamilyID); err != nil {
