@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
 	"tokenserver/internal/secret"
@@ -301,4 +303,39 @@ func TestTokenWithoutStores(t *testing.T) {
 	got := k.post(t, "/v1/token", []string{"shop", webSecret}, "grant_type", "client_credentials")
 	bad(t, got, 503, `{"error":"temporarily_unavailable","error_description":"the server cannot work right now, try again shortly"}`)
 	k.want(t)
+}
+
+func TestTokenByAssertion(t *testing.T) {
+	k := newKit(t)
+	assertion := func(clientID string) string {
+		t.Helper()
+		text, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+			"iss": clientID, "sub": clientID, "aud": k.Issuer, "jti": k.NewID(), "exp": k.Now().Add(time.Minute).Unix(),
+		}).SignedString(k.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	once := assertion("signer")
+	for _, tc := range []struct {
+		name, assertion string
+		status          int
+		audit           audit.Code
+	}{
+		{"good", once, 200, audit.TokenRequestAccessTokenCreated},
+		{"again", once, 401, audit.TokenRequestInvalidClientCredentials},
+		{"of a client with a secret", assertion("shop"), 401, audit.TokenRequestInvalidClientCredentials},
+		{"of nobody", assertion("nobody"), 401, audit.TokenRequestInvalidClient},
+		{"garbage", "a.b.c", 401, audit.TokenRequestInvalidClient},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := k.post(t, "/v1/token", nil, "grant_type", "client_credentials", "client_assertion", tc.assertion,
+				"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+			if got.Status != tc.status || tc.status == 401 && got.Body != badClient {
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+			k.want(t, tc.audit)
+		})
+	}
 }
