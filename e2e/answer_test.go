@@ -31,8 +31,10 @@ func TestFetch(t *testing.T) {
 		{"fetched before", fetch(typePIN, func(a *actor, p *phone.Phone, profile string, transaction *string) {
 			a.quietly("fetch", func(ctx context.Context) error { _, err := p.Fetch(ctx, *transaction, profile); return err })
 		}), 409, "already_fetched", "PUSH_AUTH_FETCH_FAILED_TRANSACTION_ALREADY_FETCHED"},
-		{"too late", fetch(typeHurry, func(a *actor, _ *phone.Phone, _ string, transaction *string) { a.expired(*transaction) }),
-			410, "expired", "PUSH_AUTH_FETCH_FAILED_TRANSACTION_EXPIRED"},
+		{
+			"too late", fetch(typeHurry, func(a *actor, _ *phone.Phone, _ string, transaction *string) { a.expired(*transaction) }),
+			410, "expired", "PUSH_AUTH_FETCH_FAILED_TRANSACTION_EXPIRED",
+		},
 	})
 }
 

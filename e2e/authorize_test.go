@@ -80,8 +80,10 @@ func TestSignIn(t *testing.T) {
 		}
 	}
 	runRows(t, cluster(t), []row{
-		{"accepted", signIn(func(*actor, *phone.Person) {}), 200, "",
-			"ACCOUNT_SIGN_IN_SUCCESS CONSENT_GIVEN AUTHZ_REQUEST_GRANT_CREATED TOKEN_REQUEST_ACCESS_TOKEN_CREATED"},
+		{
+			"accepted", signIn(func(*actor, *phone.Person) {}), 200, "",
+			"ACCOUNT_SIGN_IN_SUCCESS CONSENT_GIVEN AUTHZ_REQUEST_GRANT_CREATED TOKEN_REQUEST_ACCESS_TOKEN_CREATED",
+		},
 		{"wrong password", signIn(func(_ *actor, u *phone.Person) { u.Password = "wrong" }), 200, "refused", "ACCOUNT_SIGN_IN_FAILED"},
 		{"denied", signIn(func(_ *actor, u *phone.Person) { u.Consent = false }), 0, "access_denied", "ACCOUNT_SIGN_IN_SUCCESS CONSENT_DENIED"},
 		{"forged consent", signIn(func(a *actor, u *phone.Person) {

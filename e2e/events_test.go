@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -127,6 +128,8 @@ func (l *auditLog) page(ctx context.Context, transaction string, query url.Value
 	return body.ResultSet, nil
 }
 
+var errUnsealed = errors.New("the events are not sealed")
+
 // settle returns when everything that was answered before the call has been read.
 func (l *auditLog) settle(ctx context.Context) error {
 	deadline := time.Now().Add(sealTime)
@@ -140,7 +143,7 @@ func (l *auditLog) settle(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the audit log does not show what was answered %v ago (%v)", sealTime, err)
+			return fmt.Errorf("the audit log does not show what was answered %v ago: %w", sealTime, errors.Join(err, errUnsealed))
 		}
 		time.Sleep(pollEvery)
 	}
@@ -161,28 +164,27 @@ func (l *auditLog) all() []event {
 }
 
 // want compares the whole list of codes of one transaction id.
-func (l *auditLog) want(t *testing.T, step, transaction, codes string) []event {
+func (l *auditLog) want(t *testing.T, step, transaction, codes string) {
 	t.Helper()
 	if err := l.settle(t.Context()); err != nil {
 		t.Errorf("%s: %v", step, err)
-		return nil
+		return
 	}
 	events := l.of(transaction)
 	if got := codesOf(events); got != codes {
 		t.Errorf("%s: audit log\n  has  %s\n  want %s\n  %s", step, got, codes, detailsOf(events))
 	}
-	return events
 }
 
-// await returns the first event from position on that match accepts.
-func (l *auditLog) await(t *testing.T, what string, match func(event) bool) event {
+// await waits for an event that match accepts.
+func (l *auditLog) await(t *testing.T, what string, match func(event) bool) {
 	t.Helper()
 	deadline := time.Now().Add(sealTime)
 	for {
 		_, err := l.read(t.Context())
 		for _, e := range l.all() {
 			if match(e) {
-				return e
+				return
 			}
 		}
 		if time.Now().After(deadline) {

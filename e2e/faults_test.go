@@ -27,7 +27,19 @@ func TestFaults(t *testing.T) {
 		outage(t, d, d.redis.Pause, func() error { d.redis.Continue(); return nil })
 	})
 	t.Run("Redis killed", func(t *testing.T) { outage(t, d, d.redis.Kill, d.redis.Restart) })
-	t.Run("PostgreSQL killed", func(t *testing.T) { outage(t, d, d.postgres.Kill, d.postgres.Restart) })
+	t.Run("PostgreSQL killed", func(t *testing.T) { outage(t, d, d.postgres.Kill, d.restartPostgres) })
+}
+
+// restartPostgres starts a killed PostgreSQL again. It refuses as long as the last back end of the former one has not gone.
+func (d *deployment) restartPostgres() error {
+	deadline := time.Now().Add(healingTime)
+	for {
+		err := d.postgres.Restart()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(pollEvery)
+	}
 }
 
 // killedServers kills one of the two processes twenty times in the middle of a load.
@@ -149,6 +161,13 @@ func outage(t *testing.T, d *deployment, away func(), back func() error) {
 	for _, transaction := range lost {
 		d.log.want(t, "during the outage", transaction, "")
 	}
+	a.step("the wrong PIN of the outage was not counted", "PUSH_AUTH_NOT_AUTHENTICATED_INVALID_REFRESH_TOKEN", func(ctx context.Context) error {
+		_, err := p.SendAnswer(ctx, wrong)
+		if refused := phone.Refused(err); refused == nil || refused.Remaining == nil || *refused.Remaining != 2 {
+			return fmt.Errorf("not refused with 2 attempts left: %w", err)
+		}
+		return nil
+	})
 	a.step("refresh", "TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED", func(ctx context.Context) error {
 		_, err := refresh(ctx, p, profile, token)
 		return err

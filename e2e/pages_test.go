@@ -34,7 +34,7 @@ type screen struct {
 // tab is a browser tab of one test, driven by the keyboard alone.
 type tab struct {
 	*actor
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // it is the browser library's handle of the tab
 	screen screen
 
 	mu       sync.Mutex

@@ -67,12 +67,16 @@ func TestRegistration(t *testing.T) {
 		{"API version closed", begin(withSecret(on("1.0.0", func(p *phone.App) { p.Identifier = "keys-only" }))), 403, "api_version_not_allowed", "API_VERSION_NOT_ALLOWED"},
 		{"no identifier", complete("/v2/client/registration", map[string]any{}), 400, "invalid_request", "DYNAMIC_REG_INVALID_REQUEST"},
 		{"no response", complete("/v1/client/registration/complete", map[string]any{}), 400, "invalid_request", "DYNAMIC_REG_INVALID_REQUEST"},
-		{"unknown identifier", complete("/v1/client/registration/complete", map[string]any{"identifier": randomHex(16), "response": randomHex(32)}),
-			400, "invalid_response", "DYNAMIC_REG_FAILED"},
+		{
+			"unknown identifier", complete("/v1/client/registration/complete", map[string]any{"identifier": randomHex(16), "response": randomHex(32)}),
+			400, "invalid_response", "DYNAMIC_REG_FAILED",
+		},
 		{"wrong signature, key", register(on("1.0.0", func(p *phone.App) { p.Signature = newSignature })), 403, "device_not_trusted", "DYNAMIC_REG_FAILED"},
 		{"wrong signature, secret", register(withSecret(on("1.0.0", func(p *phone.App) { p.Signature = newSignature }))), 400, "invalid_response", "DYNAMIC_REG_FAILED"},
-		{"any signature in development mode", register(withSecret(on("1.0.0", func(p *phone.App) { p.Identifier, p.Signature = "development", "any" }))),
-			201, "", "DYNAMIC_REG_SUCCESS"},
+		{
+			"any signature in development mode", register(withSecret(on("1.0.0", func(p *phone.App) { p.Identifier, p.Signature = "development", "any" }))),
+			201, "", "DYNAMIC_REG_SUCCESS",
+		},
 	})
 }
 
@@ -167,8 +171,10 @@ func TestClientUpgrade(t *testing.T) {
 	runRows(t, cluster(t), []row{
 		{"key", upgrade(android(), phone.Release{Version: "1.1.0", Signature: newSignature}), 200, "", "CLIENT_VALIDATION_UPGRADE_INITIALIZED DYNAMIC_UP_SUCCESS"},
 		{"secret", upgrade(withSecret(android()), phone.Release{Version: "1.1.0", Signature: newSignature}), 200, "", "CLIENT_VALIDATION_UPGRADE_INITIALIZED DYNAMIC_UP_SUCCESS"},
-		{"secret to key", upgrade(withSecret(android()), phone.Release{Version: "1.1.0", Signature: newSignature, APIVersion: phone.APIKey}),
-			200, "", "CLIENT_VALIDATION_UPGRADE_INITIALIZED DYNAMIC_UP_SUCCESS"},
+		{
+			"secret to key", upgrade(withSecret(android()), phone.Release{Version: "1.1.0", Signature: newSignature, APIVersion: phone.APIKey}),
+			200, "", "CLIENT_VALIDATION_UPGRADE_INITIALIZED DYNAMIC_UP_SUCCESS",
+		},
 		{"wrong signature, key", upgrade(android(), phone.Release{Version: "1.1.0"}), 403, "device_not_trusted", "CLIENT_VALIDATION_UPGRADE_INITIALIZED DYNAMIC_UP_FAILED"},
 		{"wrong signature, secret", upgrade(withSecret(android()), phone.Release{Version: "1.1.0"}), 400, "invalid_response", "CLIENT_VALIDATION_UPGRADE_INITIALIZED DYNAMIC_UP_FAILED"},
 	})

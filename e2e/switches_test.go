@@ -8,7 +8,7 @@ import (
 
 // TestSwitches changes the settings of running processes: everything that is refused then was possible before.
 func TestSwitches(t *testing.T) {
-	d := all.share(t, "switches", func(name string) (*deployment, error) { return startCluster(name, clusterOptions{}) })
+	d := own(t, func(name string) (*deployment, error) { return startCluster(name, clusterOptions{}) })
 	a := newActor(t, d)
 	p, profile := a.signedIn(android(), "kim")
 	enrolled, _ := a.enrolled(android(), "lou", d.world.androidDevice())

@@ -176,7 +176,7 @@ func (w *world) applications() []object {
 	}
 	app := func(id string, more object, versions ...object) object {
 		o := object{
-			"id": id, "name": "Harbour " + id, "redirect_url": redirectURL, "max_pin_failures": 3, "access_token_expires_in": 900,
+			"id": id, "name": "Harbour (" + id + ")", "redirect_url": redirectURL, "max_pin_failures": 3, "access_token_expires_in": 900,
 			"default_scopes": []string{"openid", "read"}, "additional_scopes": []string{"pay"}, "identity_provider": "accounts",
 			"anonymous_resource_calls": true, "versions": versions,
 		}
