@@ -53,6 +53,7 @@ type state struct {
 	Configuration Configuration       `json:"configuration"`
 	ClientToken   *Tokens             `json:"client_token,omitempty"`
 	Profiles      map[string]*profile `json:"profiles,omitempty"`
+	Messages      map[string]Message  `json:"messages,omitempty"` // fetched, not answered; by transaction id
 }
 
 // profile is one user of the installation.
@@ -146,7 +147,7 @@ func (p *Phone) snapshot() state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.state
-	s.Profiles = nil // the only part that is changed in place; read it under the lock
+	s.Profiles, s.Messages = nil, nil // changed in place; read them under the lock
 	return s
 }
 

@@ -80,6 +80,7 @@ func readEnviron(environ []string, all []option) (map[string]string, []error) {
 		case !strings.HasPrefix(name, envPrefix):
 		case known[name]:
 			variables[name] = value
+		case name == phonePasswordVariable || name == phonePINVariable: // of another command; its values are none of ours
 		case !orchestrated.MatchString(name):
 			problems = append(problems, fmt.Errorf("%s: no such setting%s", name, nearest(name, known)))
 		}

@@ -35,7 +35,7 @@ const needsNoConfig = "needs-no-config"
 // commands lists what the program can do.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
-		p.serveCommand(), p.demoCommand(), p.checkCommand(), p.configCommand(), p.migrateCommand(), p.adminCommand(), p.keysCommand(),
+		p.serveCommand(), p.demoCommand(), p.phoneCommand(), p.checkCommand(), p.configCommand(), p.migrateCommand(), p.adminCommand(), p.keysCommand(),
 		p.auditCommand(), p.versionCommand(),
 	}
 }
