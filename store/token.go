@@ -15,6 +15,9 @@ const (
 	ClientToken              TokenKind = "CLIENT"
 )
 
+// StaticProfile stands for the profile of web clients, which have none.
+const StaticProfile = "static"
+
 // AccessToken is what an access token stands for. It lives in Redis under ID; afterwards a tombstone stays there.
 type AccessToken struct {
 	ID          string // hex HMAC of an opaque token, or the jti of a JWT
@@ -41,7 +44,7 @@ type AccessToken struct {
 type TokenFamily struct {
 	ID           string // UUID
 	ClientID     string
-	ProfileID    string // "static" for web clients
+	ProfileID    string // StaticProfile for web clients
 	UserID       string
 	Kind         TokenKind
 	Scopes       []string

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tokenserver/audit"
+	"tokenserver/store"
 )
 
 // drainTimeout is how long a stop waits for requests under way.
@@ -93,21 +96,41 @@ func (s *server) run(ctx context.Context) error {
 	return nil
 }
 
-// refreshKeys notices keys that another process has rotated.
+// refreshKeys notices keys that another process has rotated, and rotates keys that have signed for long enough: of all
+// processes that try, one does.
 func (s *server) refreshKeys(ctx context.Context) {
-	const every = 30 * time.Second
+	const (
+		every    = 30 * time.Second
+		signsFor = 90 * 24 * time.Hour
+	)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			if err := s.ring.Refresh(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "signing keys not read", "error", err)
+			err := s.ring.Refresh(ctx)
+			if since := s.ring.Since(); err == nil && !since.IsZero() && s.now().Sub(since) > signsFor {
+				err = s.rotateKeys(ctx)
+			}
+			if err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "signing keys not brought up to date", "error", err)
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func (s *server) rotateKeys(ctx context.Context) error {
+	ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{Instance: s.instance}))
+	err := s.sql.InTx(ctx, func(ctx context.Context) error {
+		s.recorder.Record(ctx, audit.JWTKeysRotated, audit.Reason("schedule"))
+		return s.ring.Rotate(ctx)
+	})
+	if errors.Is(err, store.ErrConflict) {
+		return nil // another process was faster
+	}
+	return err
 }
 
 // sweep deletes now and then what has served.

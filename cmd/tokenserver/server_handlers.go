@@ -32,16 +32,17 @@ type kernels struct {
 	server    *device.ServerKeys
 }
 
-const secretFailuresPerMinute = 10 // of one client id
+// Wrong secrets that one client id has each minute, at the token endpoint and at the server APIs.
+const (
+	secretFailuresPerMinute    = 10
+	apiSecretFailuresPerMinute = 20
+)
 
 func (s *server) kernels() kernels {
 	issuer := s.config.Issuer()
 	k := kernels{
-		gate: &appgate.Gate{Installations: s.sql, Audit: s.recorder},
-		clients: &clientauth.Service{
-			Installations: s.sql, Once: s.redis, Keys: s.keys, Issuer: issuer, Now: s.now,
-			Failures: &ratelimit.Limiter{Counts: s.redis, Name: "client-secret", Limit: secretFailuresPerMinute, Window: time.Minute, Now: s.now},
-		},
+		gate:    &appgate.Gate{Installations: s.sql, Audit: s.recorder},
+		clients: s.clientAuthentication("client-secret", secretFailuresPerMinute),
 		tokens: &token.Service{
 			Access: s.redis, Families: s.sql, Search: s.sql, Profiles: s.sql, Installations: s.sql, Revocations: s.revocations,
 			Keys: s.keys, Ring: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID,
@@ -58,6 +59,14 @@ func (s *server) kernels() kernels {
 	return k
 }
 
+// clientAuthentication proves who is calling; it has a budget of wrong secrets of its own.
+func (s *server) clientAuthentication(name string, failures int) *clientauth.Service {
+	return &clientauth.Service{
+		Installations: s.sql, Once: s.redis, Keys: s.keys, Issuer: s.config.Issuer(), Now: s.now,
+		Failures: &ratelimit.Limiter{Counts: s.redis, Name: name, Limit: failures, Window: time.Minute, Now: s.now},
+	}
+}
+
 // assemble builds every handler and connects it: the only place that knows them all.
 func (s *server) assemble() (http.Handler, error) {
 	k := s.kernels()
@@ -68,7 +77,9 @@ func (s *server) assemble() (http.Handler, error) {
 	}
 	e := s.shell().New()
 	open := group(e)
-	access := &api.Access{Settings: s.settings, Clients: k.clients, Audit: s.recorder}
+	access := &api.Access{
+		Settings: s.settings, Clients: s.clientAuthentication("api-secret", apiSecretFailuresPerMinute), Audit: s.recorder,
+	}
 
 	s.routeOAuth(e, k, access, pages)
 	(&registration.Handler{

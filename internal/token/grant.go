@@ -7,7 +7,7 @@ import (
 )
 
 // StaticProfile is the profile id of web clients, which have no profiles.
-const StaticProfile = "static"
+const StaticProfile = store.StaticProfile
 
 // Grant says which tokens to make, and for whom.
 type Grant struct {

@@ -119,11 +119,6 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 func (s *Service) advance(ctx context.Context, check PINCheck, g Grant, accessID string, now time.Time) (string, error) {
 	f := check.Family
 	from := f.Generation
-	if f.ProfileID == StaticProfile && len(f.PreviousHash) > 0 {
-		if err := s.Search.RememberRotated(ctx, f.ID, from-1, f.PreviousHash); err != nil {
-			return "", err
-		}
-	}
 	f.Generation = from + 1
 	token := s.refreshToken(f, f.Generation)
 	f.PreviousHash, f.CurrentHash = f.CurrentHash, s.refreshHash(token)

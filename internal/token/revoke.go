@@ -93,19 +93,6 @@ func (s *Service) revokeFamilies(ctx context.Context, which store.FamilyFilter) 
 	return len(ids), s.Revocations.add(ctx, rows...)
 }
 
-// forgetAfter is how long an ended family is still known as expired, and not unknown.
-const forgetAfter = 30 * 24 * time.Hour
-
-// ForgetEnded removes families that ended a month ago and returns how many there were. A background job calls it; until
-// then a refresh token is told to be expired, which is not a wrong PIN.
-func (s *Service) ForgetEnded(ctx context.Context) (int64, error) {
-	n, err := s.Search.ForgetFamilies(ctx, s.Now().Add(-forgetAfter))
-	if err != nil {
-		return 0, fmt.Errorf("forget ended refresh tokens: %w", err)
-	}
-	return n, nil
-}
-
 // HasLive tells whether a profile has a refresh token of that kind that has not expired.
 func (s *Service) HasLive(ctx context.Context, clientID, profileID string, kind store.TokenKind) (bool, error) {
 	live, err := s.Search.HasFamily(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID, Kind: kind}, s.Now())

@@ -62,10 +62,6 @@ type familySearch interface {
 	FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error)
 	// FamilyByHash returns the family whose current or any former token has that keyed hash. Errors: store.ErrNotFound.
 	FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error)
-	// RememberRotated keeps the hash of a rotated-out token until its family ends, for FamilyByHash.
-	RememberRotated(ctx context.Context, familyID string, generation int, hash []byte) error
-	// ForgetFamilies removes those that ended before a moment.
-	ForgetFamilies(ctx context.Context, before time.Time) (int64, error)
 	// HasFamily tells whether one that matches has not ended by now.
 	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
 }

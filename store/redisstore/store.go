@@ -47,7 +47,7 @@ func Open(ctx context.Context, config Config, now func() time.Time) (*Store, err
 		Addrs: config.Addrs, MasterName: config.MasterName, Username: config.Username, Password: config.Password,
 		DB: config.Database, PoolSize: config.PoolSize, ContextTimeoutEnabled: true,
 		DialTimeout: 2 * time.Second, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second,
-		DisableIdentity: true,
+		DisableIdentity: true, DialerRetries: 1, MaxRetries: 1, // a Redis that is away is told soon: 503
 	}
 	if config.TLS {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}

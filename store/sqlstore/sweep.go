@@ -9,7 +9,7 @@ import (
 // How long rows are kept after they have served. Each is far beyond the life of what could still refer to the row.
 const (
 	keepUsedCodes     = 24 * time.Hour       // a code lives a minute
-	keepEndedFamilies = 24 * time.Hour       // "expired" and "unknown" are told apart until then
+	keepEndedFamilies = 30 * 24 * time.Hour  // until then a refresh token is expired and no wrong PIN
 	keepSignIns       = 30 * 24 * time.Hour  // the longest budget of sign-in attempts forgets after a day
 	keepBrowsers      = 400 * 24 * time.Hour // browsers keep no cookie longer
 )
@@ -26,13 +26,16 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (int64, error) {
 		return swept, err
 	}
 	swept += keys
+	families, err := s.ForgetFamilies(ctx, now.Add(-keepEndedFamilies))
+	if err != nil {
+		return swept, err
+	}
+	swept += families
 	for _, old := range []struct {
 		query string
 		keep  time.Duration
 	}{
 		{`DELETE FROM used_codes WHERE used_at < ?`, keepUsedCodes},
-		{`DELETE FROM token_families WHERE ends_at > 0 AND ends_at < ?`, keepEndedFamilies},
-		{`DELETE FROM token_families WHERE expires_at > 0 AND expires_at < ?`, keepEndedFamilies},
 		{`DELETE FROM sign_in_attempts WHERE last_at < ?`, keepSignIns},
 		{`DELETE FROM known_browsers WHERE last_used < ?`, keepBrowsers},
 	} {

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,7 +18,7 @@ const readFamilies = `SELECT ` + familyColumns + `,
 	NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled)
 	FROM token_families `
 
-// formerTokens is how many rotated-out tokens of a web client's family are remembered.
+// formerTokens is how many rotated-out tokens of a family are remembered at least.
 const formerTokens = 100
 
 // AddFamily inserts a family of refresh tokens. Errors: store.ErrConflict when the installation's profile has one of
@@ -36,6 +35,14 @@ func (s *Store) AddFamily(ctx context.Context, f store.TokenFamily) error {
 	if n == 0 {
 		return store.ErrConflict
 	}
+	return s.addRefreshToken(ctx, f)
+}
+
+func (s *Store) addRefreshToken(ctx context.Context, f store.TokenFamily) error {
+	if _, err := s.exec(ctx, `INSERT INTO refresh_tokens (hash, family_id, generation) VALUES (?, ?, ?)`,
+		f.CurrentHash, f.ID, f.Generation); err != nil {
+		return fmt.Errorf("add refresh token: %w", err)
+	}
 	return nil
 }
 
@@ -48,11 +55,7 @@ func (s *Store) FamilyOfProfile(ctx context.Context, clientID, profileID string,
 // FamilyByHash returns the family with a token, current or former, of that keyed hash. In a transaction nobody else
 // changes it until the end. Errors: store.ErrNotFound.
 func (s *Store) FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error) {
-	f, err := s.family(ctx, `WHERE current_hash = ? OR previous_hash = ?`, hash, hash)
-	if !errors.Is(err, store.ErrNotFound) {
-		return f, err
-	}
-	return s.family(ctx, `WHERE id = (SELECT family_id FROM rotated_tokens WHERE hash = ?)`, hash)
+	return s.family(ctx, `WHERE id = (SELECT family_id FROM refresh_tokens WHERE hash = ?)`, hash)
 }
 
 func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
@@ -142,27 +145,58 @@ func rotation(from int, f store.TokenFamily) []any {
 }
 
 // RotateFamily gives the family its next refresh token: generation, hashes, used, access token, times. Of several
-// callers at one generation exactly one succeeds. Former tokens of a web client are kept by RememberRotated; those of an
-// installation can be derived again.
+// callers at one generation exactly one succeeds. Former tokens are kept, to be known for what they are.
 // Errors: store.ErrConflict when the family is gone or not at from any more.
 func (s *Store) RotateFamily(ctx context.Context, from int, f store.TokenFamily) error {
-	n, err := s.exec(ctx, rotateFamily, rotation(from, f)...)
-	return rotated(n, err)
+	return s.rotate(ctx, from, f, "", nil)
 }
 
 // RotateFamilyByPIN is RotateFamily after a right PIN: in the same round trip the failures of the profile go to 0, and
 // the time of its last login is that of the rotation. Errors as RotateFamily.
 func (s *Store) RotateFamilyByPIN(ctx context.Context, from int, f store.TokenFamily) error {
-	const reset = `UPDATE profiles SET pin_failures = 0, last_login = ? WHERE client_id = ? AND profile_id = ?`
-	profile := []any{micros(f.RotatedAt), f.ClientID, f.ProfileID}
+	return s.rotate(ctx, from, f, `UPDATE profiles SET pin_failures = 0, last_login = ? WHERE client_id = ? AND profile_id = ?`,
+		[]any{micros(f.RotatedAt), f.ClientID, f.ProfileID})
+}
+
+// rotate runs a first statement, if there is one, and the rotation: in one round trip on PostgreSQL.
+func (s *Store) rotate(ctx context.Context, from int, f store.TokenFamily, first string, args []any) error {
 	if s.engine == postgreSQL {
-		n, err := s.exec(ctx, `WITH reset AS (`+reset+`) `+rotateFamily, append(profile, rotation(from, f)...)...)
-		return rotated(n, err)
+		with := "WITH "
+		if first != "" {
+			with = "WITH first AS (" + first + "), "
+		}
+		args = append(append(args, rotation(from, f)...), f.CurrentHash, f.Generation)
+		n, err := s.exec(ctx, with+`rotated AS (`+rotateFamily+` RETURNING id) INSERT INTO refresh_tokens (hash, family_id, generation)
+			SELECT CAST(? AS BYTEA), id, CAST(? AS INTEGER) FROM rotated`, args...)
+		if err := rotated(n, err); err != nil {
+			return err
+		}
+		return s.forgetFormer(ctx, f)
 	}
-	if _, err := s.exec(ctx, reset, profile...); err != nil {
-		return fmt.Errorf("reset PIN failures: %w", err)
+	if first != "" {
+		if _, err := s.exec(ctx, first, args...); err != nil {
+			return fmt.Errorf("reset PIN failures: %w", err)
+		}
 	}
-	return s.RotateFamily(ctx, from, f)
+	n, err := s.exec(ctx, rotateFamily, rotation(from, f)...)
+	if err := rotated(n, err); err != nil {
+		return err
+	}
+	if err := s.addRefreshToken(ctx, f); err != nil {
+		return err
+	}
+	return s.forgetFormer(ctx, f)
+}
+
+// forgetFormer removes the oldest tokens of a family now and then: at least formerTokens of them stay.
+func (s *Store) forgetFormer(ctx context.Context, f store.TokenFamily) error {
+	if f.Generation%formerTokens != 0 {
+		return nil
+	}
+	if _, err := s.exec(ctx, `DELETE FROM refresh_tokens WHERE family_id = ? AND generation < ?`, f.ID, f.Generation-formerTokens); err != nil {
+		return fmt.Errorf("forget former refresh tokens: %w", err)
+	}
+	return nil
 }
 
 func rotated(n int64, err error) error {
@@ -171,22 +205,6 @@ func rotated(n int64, err error) error {
 	}
 	if n == 0 {
 		return store.ErrConflict
-	}
-	return nil
-}
-
-// RememberRotated keeps the hash of a rotated-out token until its family ends, and forgets the oldest ones.
-func (s *Store) RememberRotated(ctx context.Context, familyID string, generation int, hash []byte) error {
-	if _, err := s.exec(ctx, `INSERT INTO rotated_tokens (hash, family_id, generation) VALUES (?, ?, ?)
-		ON CONFLICT DO NOTHING`, hash, familyID, generation); err != nil {
-		return fmt.Errorf("remember rotated token: %w", err)
-	}
-	if generation < formerTokens {
-		return nil
-	}
-	if _, err := s.exec(ctx, `DELETE FROM rotated_tokens WHERE family_id = ? AND generation <= ?`,
-		familyID, generation-formerTokens); err != nil {
-		return fmt.Errorf("forget rotated tokens: %w", err)
 	}
 	return nil
 }
