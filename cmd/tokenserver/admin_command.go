@@ -33,7 +33,7 @@ func (p *program) applyCommand() *cobra.Command {
 	var dry, asJSON bool
 	var by string
 	c := &cobra.Command{
-		Use: "apply FILE", Short: "Make a document the whole of the settings", Args: exactly(1),
+		Use: "apply FILE", Short: "Make a document the whole of the settings", Args: oneArg,
 		Long: `apply validates a document as a whole, names all problems at once, and makes it the settings. What
 the document does not hold any more is removed, except users, and except applications and versions
 that have registered installations: removing these is refused. Applying the same document again

@@ -58,7 +58,7 @@ func (d *demoRun) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = world.Close() }() // the process ends
-	if err := d.configure(world, dir); err != nil {
+	if err := d.configure(ctx, world, dir); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -75,7 +75,7 @@ func (d *demoRun) run(ctx context.Context) error {
 }
 
 // configure makes the configuration of a laptop with the stand-ins in it.
-func (d *demoRun) configure(world *demo.World, dir string) error {
+func (d *demoRun) configure(ctx context.Context, world *demo.World, dir string) error {
 	text, err := world.Settings()
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (d *demoRun) configure(world *demo.World, dir string) error {
 		return fmt.Errorf("write the settings: %w", err)
 	}
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	public, err := freeAddress()
+	public, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -163,8 +163,8 @@ func (d *demoRun) tell(step demo.Step) {
 }
 
 // freeAddress returns a loopback address that was free a moment ago.
-func freeAddress() (string, error) {
-	l, err := listen(context.Background(), "probe", "127.0.0.1:0", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := listen(ctx, "probe", "127.0.0.1:0", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", err
 	}

@@ -110,12 +110,10 @@ func (p *program) versionCommand() *cobra.Command {
 	}
 }
 
-// noArgs and exactly are cobra's checks as usage errors.
+// noArgs and oneArg are cobra's checks as usage errors.
 func noArgs(cmd *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(cmd, args)) }
 
-func exactly(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return asUsage(cobra.ExactArgs(n)(cmd, args)) }
-}
+func oneArg(cmd *cobra.Command, args []string) error { return asUsage(cobra.ExactArgs(1)(cmd, args)) }
 
 func asUsage(err error) error {
 	if err == nil {

@@ -90,7 +90,7 @@ func (p *program) openServer(ctx context.Context, log *slog.Logger) (_ *server, 
 		Checkpoint: p.config.Audit.CheckpointInterval,
 	}
 	s.watchPools(ctx)
-	handler, err := s.assemble()
+	handler, err := s.assemble() //nolint:contextcheck // handlers take the context of their request
 	if err != nil {
 		return s, err
 	}
