@@ -32,7 +32,7 @@ A first session, against a server with docs/example-settings.yaml (user kim, see
   $ tokenserver phone validate
   $ tokenserver phone sign-in --username kim            # asks for the password, then for a new PIN
   $ tokenserver phone refresh                           # asks for the PIN
-  $ tokenserver phone enroll --push-token my-device-token
+  $ tokenserver phone enroll --push-token device-token-of-my-phone
 
 A portal starts a transaction for this installation (the settings need a push configuration for that;
 device_id is the client id that register printed):

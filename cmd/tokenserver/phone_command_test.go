@@ -216,7 +216,6 @@ func TestPhoneWalksTheMainJob(t *testing.T) {
 	w.audited(t, audit.PushAuthFetchSecuredMessageFetched)
 	w.call(t, call{args: []string{"pending"}, want: []string{tx + "  fetched  profile QW4RTY"}})
 	w.call(t, call{args: []string{"fetch", strings.ToUpper(tx)}, want: []string{"€ 125.00 to J. Doe"}})
-	w.audited(t)
 
 	var refused struct {
 		Error     string `json:"error"`
@@ -279,6 +278,7 @@ func TestPhoneCountsToTheLimit(t *testing.T) {
 	w.call(t, call{args: []string{"sign-in", "--username", "kim"}, pin: phonePIN})
 	w.call(t, call{args: []string{"fetch", unknownTransaction}, code: 1, want: []string{"SDK number 9021", "tokenserver phone enroll"}})
 	w.call(t, call{args: []string{"push-token", "--new", "x"}, code: 1, want: []string{"has no push token"}})
+	w.call(t, call{args: []string{"enroll", "--push-token", "short"}, code: 1, want: []string{"refused: invalid_request", "look at the push token"}})
 	w.call(t, call{args: []string{"enroll", "--push-token", phonePushToken}})
 	w.call(t, call{args: []string{"fetch", unknownTransaction}, code: 1, want: []string{"refused: invalid_transaction (HTTP 404, SDK number 10013)", "tokenserver phone pending"}})
 	w.call(t, call{args: []string{"deny", unknownTransaction}, code: 1, want: []string{"SDK number 10013"}})

@@ -229,7 +229,7 @@ build is put back. Flags that are left out stay as they are.`,
 
 func (r *phoneRun) renameCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rename NAME", Short: "Give the phone another name", Args: exactly(1),
+		Use: "rename NAME", Short: "Give the phone another name", Args: oneArg,
 		Long: "rename changes the name under which users and helpdesk see this installation; at most 100 characters.", Example: `  tokenserver phone rename "Kim's old phone"`,
 		RunE: r.with(func(ctx context.Context, c *phoneCall) error {
 			if err := c.RenameDevice(ctx, c.args[0]); err != nil {

@@ -80,13 +80,13 @@ func (r *phoneRun) secret(ctx context.Context, what, file, flag, variable string
 // typed reads a secret from the terminal without echo.
 func (r *phoneRun) typed(ctx context.Context, what, flag, variable string) (string, error) {
 	terminal, ok := r.in.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) { //nolint:gosec // a descriptor fits
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return "", &adviceError{
 			word: "no_terminal", text: "there is no terminal to ask for " + what,
 			next: fmt.Sprintf("give %s FILE (- reads a line of standard input) or set %s", flag, variable),
 		}
 	}
-	descriptor := int(terminal.Fd()) //nolint:gosec // a descriptor fits
+	descriptor := int(terminal.Fd())
 	before, err := term.GetState(descriptor)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", what, err)

@@ -181,7 +181,7 @@ func (u phoneUser) line() string {
 func (r *phoneRun) revokeCommand() *cobra.Command {
 	var profile string
 	c := &cobra.Command{
-		Use: "revoke profile|tokens|client", Short: "Give back: a user, the tokens of a user, or all of the installation", Args: exactly(1),
+		Use: "revoke profile|tokens|client", Short: "Give back: a user, the tokens of a user, or all of the installation", Args: oneArg,
 		Long: `revoke tells the server to forget, and forgets on the phone.
 
   profile   the user: tokens, enrollment and the profile itself

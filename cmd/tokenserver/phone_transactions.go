@@ -91,7 +91,7 @@ func clock(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(tim
 func (r *phoneRun) fetchCommand() *cobra.Command {
 	var profile string
 	c := &cobra.Command{
-		Use: "fetch TRANSACTION", Short: "Fetch, decrypt and verify the message of a transaction", Args: exactly(1),
+		Use: "fetch TRANSACTION", Short: "Fetch, decrypt and verify the message of a transaction", Args: oneArg,
 		Long: `fetch gets the message, which was encrypted for this phone alone, and checks who wrote it and for whom. A
 transaction can be fetched once; the message stays in the state file for approve and deny.`,
 		Example: "  tokenserver phone fetch 3f0c7c1e-5d0e-4d0f-9d7a-0d4b8f2a6c11",
@@ -146,7 +146,7 @@ func (c *phoneCall) profileOf(ctx context.Context, transaction, named string) (s
 func (r *phoneRun) approveCommand() *cobra.Command {
 	var profile string
 	c := &cobra.Command{
-		Use: "approve TRANSACTION", Short: "Answer yes: signed, and with the PIN where the transaction asks for it", Args: exactly(1),
+		Use: "approve TRANSACTION", Short: "Answer yes: signed, and with the PIN where the transaction asks for it", Args: oneArg,
 		Long: `approve answers the message that fetch has kept, or fetches it first. A push with PIN asks for the PIN; a wrong
 one is counted by the server, and approve may be tried again while tries are left. At the limit the server
 removes the user.`,
@@ -167,7 +167,7 @@ removes the user.`,
 func (r *phoneRun) denyCommand() *cobra.Command {
 	var profile string
 	c := &cobra.Command{
-		Use: "deny TRANSACTION", Short: "Answer no; the signature of the phone is enough", Args: exactly(1),
+		Use: "deny TRANSACTION", Short: "Answer no; the signature of the phone is enough", Args: oneArg,
 		Long: "deny answers the message that fetch has kept, or fetches it first.", Example: "  tokenserver phone deny 3f0c7c1e-5d0e-4d0f-9d7a-0d4b8f2a6c11",
 	}
 	r.profileFlag(c, &profile)

@@ -52,7 +52,7 @@ func (c *phoneCall) watch(ctx context.Context, every time.Duration, once bool) e
 			err := c.ask(ctx, t)
 			switch {
 			case ctx.Err() != nil:
-				return nil //nolint:nilerr // Ctrl-C at a question; the message is kept
+				return nil // Ctrl-C at a question; the message is kept
 			case once, err != nil && phone.Refused(err) == nil:
 				return err
 			case err != nil: // this transaction is over, the next may come
