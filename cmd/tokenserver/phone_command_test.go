@@ -46,7 +46,7 @@ func newPhoneWorld(t *testing.T) *phoneWorld {
 	world.FCM.AddDevice(phonePushToken, "harbour-demo")
 	world.FCM.AddDevice(phonePushToken+"-2", "harbour-demo")
 	d := &demoRun{program: &program{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}, now: now}}
-	if err := d.configure(world, t.TempDir()); err != nil {
+	if err := d.configure(t.Context(), world, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	addVersion(t, d.config.SettingsFile, "4.3.0")
@@ -353,7 +353,7 @@ func TestPhoneHelpsWithWhatIsWrong(t *testing.T) {
 
 func mustFree(t *testing.T) string {
 	t.Helper()
-	address, err := freeAddress()
+	address, err := freeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
