@@ -82,6 +82,8 @@ type deviceOutcomes interface {
 	// AddAnswer errors: store.ErrConflict when the identical answer was counted before.
 	AddAnswer(ctx context.Context, a store.TransactionAnswer) error
 	Answer(ctx context.Context, transactionID string, hash []byte) (store.TransactionAnswer, error)
+	// HasEvent tells whether an event about a transaction is committed.
+	HasEvent(ctx context.Context, code audit.Code, clientID, transactionID string) (bool, error)
 }
 
 // profileRemover removes a user from an installation, in the SQL transaction of ctx.

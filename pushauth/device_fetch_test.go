@@ -1,6 +1,7 @@
 package pushauth_test
 
 import (
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
+	"tokenserver/internal/device"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 	"tokenserver/phone"
@@ -190,6 +192,19 @@ func TestFetchRepeats(t *testing.T) {
 	b.want(t, b.fetch(t, b.proof(t, b.kim, tx, nil)), 409, fetchedAlready, audit.PushAuthFetchFailedTransactionAlreadyFetched)
 	b.Clock.Advance(2 * time.Second)
 	b.want(t, b.fetch(t, proof), 409, fetchedAlready, audit.PushAuthFetchFailedTransactionAlreadyFetched)
+}
+
+// A server that died between Redis and the event leaves a reply that nobody was told of: the repeat tells.
+func TestFetchTellsWhatTheFirstAttemptCouldNot(t *testing.T) {
+	b := newDeviceBench(t)
+	tx := b.open(t, b.kim)
+	proof := b.proof(t, b.kim, tx, nil)
+	signed, err := device.ParseSigned(proof)
+	b.ok(t, err)
+	_, err = b.Redis.FetchTransaction(t.Context(), tx.ID, hex.EncodeToString(signed.Hash()), "c1", "reply")
+	b.ok(t, err)
+	b.want(t, b.fetch(t, proof), 200, `{"message":"reply"}`, audit.PushAuthFetchSecuredMessageFetched)
+	b.want(t, b.fetch(t, proof), 200, `{"message":"reply"}`)
 }
 
 func TestParallelFetchesHaveOneWinner(t *testing.T) {

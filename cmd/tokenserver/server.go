@@ -173,7 +173,8 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-// group returns a group of /oauth with middleware.
-func group(e *echo.Echo, middleware ...echo.MiddlewareFunc) *echo.Group {
-	return e.Group("/oauth", middleware...)
-}
+// root is the path of everything public.
+const root = "/oauth"
+
+// group returns a group of everything public.
+func group(e *echo.Echo) *echo.Group { return e.Group(root) }

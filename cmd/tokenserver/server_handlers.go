@@ -93,7 +93,8 @@ func (s *server) assemble() (http.Handler, error) {
 	if err := s.routePushAuth(e, k, access); err != nil {
 		return nil, err
 	}
-	(&api.Events{Log: s.sql, Audit: s.recorder}).Routes(e.Group("/oauth/api/v1", access.Require(settings.APIEvents)))
+	events := &api.Events{Log: s.sql, Audit: s.recorder}
+	behind(e, root+"/api/v1", access.Require(settings.APIEvents), events.Routes)
 	return e, nil
 }
 

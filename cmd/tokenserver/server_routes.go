@@ -29,7 +29,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	}
 	h.Routes(group(e))
 	h.WellKnownRoutes(e.Group(""))
-	h.APIRoutes(group(e, access.Require(settings.APITokenIntrospection)))
+	behind(e, root, access.Require(settings.APITokenIntrospection), h.APIRoutes)
 
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
@@ -59,14 +59,15 @@ func (s *server) routePushAuth(e *echo.Echo, k kernels, access *api.Access) erro
 	}, s.keys, s.log, s.now)
 	m := s.config.MobileAuth
 	const openTransactions = 20 // of one installation
-	(&pushauth.Portal{
+	portal := &pushauth.Portal{
 		Settings: s.settings, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Outcomes: s.sql, Endings: k.endings, Push: push,
 		Limits: pushauth.Limits{
 			Message: m.MaxMessageLength, SecureMessage: m.MaxSecureMessageLength, SigningData: m.MaxSigningDataBytes,
 			Open: openTransactions, HTTPCallbacks: m.AllowHTTPCallbacks,
 		},
 		Audit: s.recorder, Keys: s.keys, Log: s.log, Now: s.now, NewID: s.newID,
-	}).Routes(group(e, access.Require(settings.APIMobileAuthentication)))
+	}
+	behind(e, root, access.Require(settings.APIMobileAuthentication), portal.Routes)
 	(&pushauth.Device{
 		Settings: s.settings, Tokens: k.tokens, PINs: k.tokens, Gate: k.gate, Installations: s.sql, Enrollments: s.sql, Transactions: s.redis,
 		Outcomes: s.sql, Endings: k.endings, Lifecycle: k.lifecycle, ServerKeys: k.server, Devices: k.devices, Audit: s.recorder,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -83,6 +84,22 @@ func (s *Store) sealedRows(ctx context.Context, query string, args ...any) ([]au
 		return err
 	})
 	return events, err
+}
+
+// HasEvent tells whether an event of that code about one authentication transaction of a client is committed. It is for the
+// rare request that repeats another one and must know whether that one was ever told.
+func (s *Store) HasEvent(ctx context.Context, code audit.Code, clientID, transactionID string) (bool, error) {
+	var n int
+	about, err := json.Marshal(transactionID)
+	if err != nil {
+		return false, fmt.Errorf("look for an event: %w", err)
+	}
+	err = s.row(ctx, `SELECT COUNT(*) FROM audit_events WHERE client_id = ? AND code = ? AND details LIKE ?`,
+		[]any{clientID, string(code), `%"transaction_id":` + string(about) + `%`}, &n)
+	if err != nil {
+		return false, fmt.Errorf("look for an event: %w", err)
+	}
+	return n > 0, nil
 }
 
 // ErrBroken is what Verify found: the first position, or sequence number, where the log is not what was sealed.
