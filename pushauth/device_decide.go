@@ -82,6 +82,11 @@ func (d *Device) judge(ctx context.Context, p *presented) (store.TransactionAnsw
 		}
 		return none, err
 	}
+	// One answer for each challenge, whatever it says, and before anything is compared: of two that race for a challenge
+	// the second finds the mark. Were it set after the comparison, a right PIN among many wrong ones would find none.
+	if err := d.spendChallenge(ctx, p); err != nil {
+		return none, err
+	}
 	if p.claims.Response == deny {
 		err := d.decide(ctx, p, Ending{State: store.Rejected, Reason: store.NotAccepted, PINAttempts: p.PINAttempts})
 		if err != nil {
@@ -221,14 +226,14 @@ func (d *Device) wrongPIN(ctx context.Context, p *presented, check token.PINChec
 	failure := answerWrongPIN.With("used_attempts", check.Used).With("max_attempts", limit).
 		With("remaining_attempts", remaining).With("challenge", next).
 		About(audit.Count("attempts", check.Used), audit.Count("max", limit))
-	// One answer for each challenge: of two that race for it the second finds the mark, and costs no try.
-	err := d.remember(ctx, store.TransactionAnswer{
+	return d.stayOpen(ctx, p, failure, next, store.TransactionChange{PINAttempts: 1})
+}
+
+// spendChallenge marks the challenge of the transaction as answered. Errors: errTaken when it has been.
+func (d *Device) spendChallenge(ctx context.Context, p *presented) error {
+	return d.remember(ctx, store.TransactionAnswer{
 		TransactionID: p.ID, AnswerHash: d.Keys.MAC(secret.ForAnswer, "challenge", p.Challenge), ExpiresAt: p.ExpiresAt,
 	})
-	if err != nil {
-		return err
-	}
-	return d.stayOpen(ctx, p, failure, next, store.TransactionChange{PINAttempts: 1})
 }
 
 // unfit counts an answer that is signed but does not fit; the third one ends the transaction.

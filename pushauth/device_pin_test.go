@@ -271,6 +271,36 @@ func TestParallelWrongPINsCostOneAttempt(t *testing.T) {
 	b.failures(t, 1)
 }
 
+// One challenge is one try, whatever the others say: the right PIN among many wrong ones wins only when it comes first.
+func TestRightPINAmongWrongOnesIsOneTry(t *testing.T) {
+	for range 5 {
+		b := newDeviceBench(t)
+		tx := b.open(t, b.kim, withPIN)
+		challenge := b.fetched(t, b.kim, tx)
+		answers := []string{b.jws(t, b.kim, tx, challenge, reply{refresh: b.kim.refresh})}
+		for n := range 30 {
+			answers = append(answers, b.jws(t, b.kim, tx, challenge, reply{refresh: fmt.Sprintf("%064X", n)}))
+		}
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for _, text := range answers {
+			group.Go(func() {
+				<-start
+				b.send(t, tx, text)
+			})
+		}
+		close(start)
+		group.Wait()
+		counts := map[audit.Code]int{}
+		for _, code := range b.Codes(t) {
+			counts[code]++
+		}
+		if tried := counts[audit.PushAuthNotAuthenticatedInvalidRefreshToken] + counts[audit.PushAuthAuthenticated]; tried != 1 {
+			t.Fatalf("%d answers to one challenge were judged: %v", tried, counts)
+		}
+	}
+}
+
 func TestRemoveInstallation(t *testing.T) {
 	b := newDeviceBench(t)
 	first, second := b.open(t, b.kim), b.open(t, b.other)

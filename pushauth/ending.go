@@ -50,8 +50,8 @@ func (e *Endings) End(ctx context.Context, t store.Transaction, how Ending) erro
 		how.Method = t.Method
 	}
 	result, err := Result{
-		APIClient: t.APIClient, CallbackURI: t.CallbackURI, UserID: t.UserID, CreatedAt: t.CreatedAt.UnixMilli(),
-		PINAttempts: how.PINAttempts, Signed: how.Signed,
+		APIClient: t.APIClient, CallbackURI: t.CallbackURI, UserID: t.UserID, ClientID: t.ClientID, ProfileID: t.ProfileID,
+		CreatedAt: t.CreatedAt.UnixMilli(), PINAttempts: how.PINAttempts, Signed: how.Signed,
 	}.encode()
 	if err != nil {
 		return err

@@ -83,6 +83,9 @@ func (p *Portal) decided(ctx context.Context, id string) (resultBody, error) {
 	if !p.owns(ctx, r.APIClient) {
 		return resultBody{}, resultUnknown.About(audit.Reason("foreign"))
 	}
+	if r.ClientID != "" { // a device is concerned
+		audit.Know(ctx, audit.Client(r.ClientID), audit.Profile(r.ProfileID))
+	}
 	body := resultBody{
 		CallbackURI: r.CallbackURI, TransactionID: id, Timestamp: r.CreatedAt, UserID: r.UserID,
 		IsAuthenticated: o.State == store.Authenticated, Method: lowerMethod(o.Method), PINAttempts: r.PINAttempts,
@@ -108,6 +111,9 @@ func (p *Portal) undecided(ctx context.Context, id string) (resultBody, error) {
 		return resultBody{}, resultUnknown.About(audit.Reason("sms"))
 	case !t.Open(p.Now()):
 		return resultBody{}, resultUnknown.About(audit.Reason("expired"))
+	}
+	if t.ClientID != "" {
+		audit.Know(ctx, audit.Client(t.ClientID), audit.Profile(t.ProfileID))
 	}
 	return resultBody{
 		CallbackURI: t.CallbackURI, TransactionID: id, Timestamp: t.CreatedAt.UnixMilli(), UserID: t.UserID,

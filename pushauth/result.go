@@ -13,7 +13,9 @@ type Result struct {
 	APIClient   string `json:"api_client"` // who may read it
 	CallbackURI string `json:"callback_uri"`
 	UserID      string `json:"user_id,omitempty"`
-	CreatedAt   int64  `json:"created_at"` // milliseconds since the epoch
+	ClientID    string `json:"client_id,omitempty"`  // the device, for the audit log
+	ProfileID   string `json:"profile_id,omitempty"` // of the user on it, for the audit log
+	CreatedAt   int64  `json:"created_at"`           // milliseconds since the epoch
 	PINAttempts int    `json:"pin_attempts,omitempty"`
 	*Signed
 }
