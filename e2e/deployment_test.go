@@ -1,12 +1,15 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +31,9 @@ type deployment struct {
 	redis    *testenv.RedisServer    // nil when embedded
 	dsn      string                  // of PostgreSQL; empty when embedded
 	stops    []func() error          // run last to first
+
+	mu      sync.Mutex
+	secrets []string // tokens and codes that were handed out
 }
 
 // newDeployment makes the folder and the outside world.
@@ -221,6 +227,7 @@ func (d *deployment) close() error {
 	defer cancel()
 	err := d.log.settle(ctx)
 	all.coverage.add(d.name, d.log.all())
+	err = errors.Join(err, d.leaks())
 	if verified, verifyErr := d.verify(); verifyErr != nil {
 		err = errors.Join(err, fmt.Errorf("%s: audit verify: %w", d.name, verifyErr))
 	} else if verified.code != 0 {
@@ -231,6 +238,43 @@ func (d *deployment) close() error {
 	}
 	d.transport.CloseIdleConnections()
 	return err
+}
+
+// leaks looks for secrets where they must never be: in the logs of the processes and in the audit log.
+func (d *deployment) leaks() error {
+	d.mu.Lock()
+	secrets := append([]string{d.world.secret, d.world.password, d.world.portal.Secret()}, d.secrets...)
+	d.mu.Unlock()
+	texts := map[string][]byte{}
+	for _, s := range d.servers {
+		text, err := os.ReadFile(s.logFile())
+		if err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+		texts["log of "+s.name] = text
+	}
+	events, err := json.Marshal(d.log.all())
+	if err != nil {
+		return fmt.Errorf("encode events: %w", err)
+	}
+	texts["audit log"] = events
+	var found []error
+	for where, text := range texts {
+		for i, secret := range secrets {
+			if bytes.Contains(text, []byte(secret)) {
+				found = append(found, fmt.Errorf("%s: secret %d stands in the %s", d.name, i, where))
+			}
+		}
+	}
+	return errors.Join(found...)
+}
+
+// secret remembers a value that must be found nowhere.
+func (d *deployment) secret(value string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.secrets = append(d.secrets, value)
+	return value
 }
 
 // own is a deployment for one test alone, stopped when it ends.

@@ -9,6 +9,8 @@
 // own SQLite file and its own Redis, and "cluster", two processes on one PostgreSQL database and one Redis behind a small
 // proxy. Tests that kill things start a deployment of their own. Logs and files of all of them are under build/e2e/.
 //
+// A binary that was built with -cover leaves its counters in the folder that GOCOVERDIR names.
+//
 // Every request carries a transaction id of the harness, "TestName#number", in a header that the deployments are configured
 // to believe, and a client address of the test's own. The list of codes of one id is compared whole: an event too many fails
 // as loudly as one missing. What the servers stored is also the only source of build/audit-coverage.json; a core code that

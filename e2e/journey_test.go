@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +122,38 @@ func journey(t *testing.T, a *actor, app phone.App, user, pushToken string, push
 		}
 		return err
 	})
+	a.story(p.ClientID(), "u-"+user)
+}
+
+// story reads the audit log as helpdesk does, by installation: every step is there, in its order, with the user it was about.
+func (a *actor) story(clientID, userID string) {
+	a.t.Helper()
+	want := []string{
+		"DYNAMIC_REG_SUCCESS", "CLIENT_CREDENTIALS_CHECK_SUCCESS", // nobody has signed in yet
+		"ACCOUNT_SIGN_IN_SUCCESS", "CONSENT_GIVEN", "AUTHZ_REQUEST_GRANT_CREATED", "TOKEN_REQUEST_ACCESS_TOKEN_CREATED",
+		"TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED", "ENROLLMENT_INITIALIZED", "ENROLLMENT_KEY_FETCHED", "ENROLLMENT_ACK_SUCCESS",
+		"PUSH_AUTH_INITIALIZED", "PUSH_AUTH_FETCH_SECURED_MESSAGE_FETCHED", "PUSH_AUTH_NOT_AUTHENTICATED_INVALID_REFRESH_TOKEN",
+		"PUSH_AUTH_TRANSACTION_RETRIEVED", "PUSH_AUTH_AUTHENTICATED", "PUSH_AUTH_CALLBACK_SENT", "PUSH_AUTH_TRANSACTION_RETRIEVED",
+	}
+	events, err := a.d.log.page(a.t.Context(), nextTransaction("harness"), url.Values{"client_id": {clientID}, "size": {"100"}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	slices.Reverse(events) // the newest came first
+	if got := codesOf(events); got != strings.Join(want, " ") {
+		a.t.Errorf("the story of the installation\n  is   %s\n  want %s", got, strings.Join(want, " "))
+		return
+	}
+	for i, e := range events {
+		known := i > 1
+		portals := strings.HasPrefix(e.Code, "PUSH_AUTH_TRANSACTION_") || strings.HasPrefix(e.Code, "PUSH_AUTH_CALLBACK_") // name no application
+		if (e.Application != application && !portals) || known != (e.UserID == userID) || (!known && e.UserID != "") {
+			a.t.Errorf("%s: application %q, user %q", e.Code, e.Application, e.UserID)
+		}
+		if strings.HasPrefix(e.Code, "PUSH_AUTH_") && e.detail("transaction_id") == "" {
+			a.t.Errorf("%s names no transaction: %v", e.Code, e.Details)
+		}
+	}
 }
 
 // pushTo returns the last push that a device got.

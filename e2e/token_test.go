@@ -16,7 +16,7 @@ func (a *actor) accessToken(p *phone.Phone, profile string) string {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return token
+	return a.d.secret(token)
 }
 
 // refreshToken uncovers the refresh token of a profile, as only the right PIN can.
@@ -26,7 +26,7 @@ func (a *actor) refreshToken(p *phone.Phone, profile string) string {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return token
+	return a.d.secret(token)
 }
 
 // revokeAccessToken revokes the access token of a profile behind the back of the phone.
@@ -73,7 +73,7 @@ func (a *actor) authorized(p *phone.Phone, user string) (authorization *phone.Au
 		return err
 	})
 	a.begin()
-	return authorization, code
+	return authorization, a.d.secret(code)
 }
 
 // refresh presents any refresh token for a profile.
