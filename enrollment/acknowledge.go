@@ -169,7 +169,8 @@ func (h *Handler) replace(ctx context.Context, p place) error {
 		return err
 	}
 	for _, old := range p.former { // the same app instance with new keys: no older one is dropped
-		if err := h.Lifecycle.RemoveEnrollment(ctx, old.ID, store.InvalidRequest); err != nil {
+		err := h.Lifecycle.RemoveEnrollment(ctx, old.ID, store.InvalidRequest)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("replace keys: %w", err)
 		}
 	}

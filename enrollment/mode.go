@@ -3,6 +3,7 @@ package enrollment
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"tokenserver/audit"
@@ -86,7 +87,11 @@ func tokenTurn(hash []byte) string { return "token:" + hex.EncodeToString(hash) 
 // drop removes older app instances within the transaction of ctx, an event for each.
 func (h *Handler) drop(ctx context.Context, list []store.Enrollment, why string) error {
 	for _, old := range list {
-		if err := h.Lifecycle.RemoveEnrollment(ctx, old.ID, store.InvalidRequest); err != nil {
+		err := h.Lifecycle.RemoveEnrollment(ctx, old.ID, store.InvalidRequest)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // its user was faster
+		}
+		if err != nil {
 			return fmt.Errorf("drop older app instance: %w", err)
 		}
 		h.Audit.Record(ctx, audit.EnrollmentInitDropExistingAppInstance, audit.Reason(why),

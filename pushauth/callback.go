@@ -28,7 +28,6 @@ import (
 const CallbackJob = "pushauth.callback"
 
 const (
-	callbackTimeout = 5 * time.Second
 	callbackWorkers = 8
 
 	webhookSecretPrefix = "whsec_" // Standard Webhooks
@@ -61,18 +60,19 @@ func (e *Endings) addCallback(ctx context.Context, t store.Transaction) error {
 // portal fetches it. Every field is required.
 type Callbacks struct {
 	Settings   settingsSource
-	Configured *http.Client // for addresses that an administrator typed in: these may be private
-	Strict     *http.Client // for all others, which a portal has sent
+	Configured *http.Client  // for addresses that an administrator typed in: these may be private
+	Strict     *http.Client  // for all others, which a portal has sent
+	Timeout    time.Duration // of one call
 	Audit      *audit.Recorder
 	Now        func() time.Time
 }
 
-// NewCallbackClients returns the two clients of Callbacks. roots are the certificate authorities of portals, nil = those
-// of the system.
-func NewCallbackClients(roots *x509.CertPool) (configured, strict *http.Client) {
+// NewCallbackClients returns the two clients of Callbacks. private are the private networks in which any callback may be;
+// roots are the certificate authorities of portals, nil = those of the system.
+func NewCallbackClients(timeout time.Duration, private []netip.Prefix, roots *x509.CertPool) (configured, strict *http.Client) {
 	everywhere := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	configured = outbound.New(outbound.Config{Timeout: callbackTimeout, RootCAs: roots, AllowPrivate: everywhere})
-	return configured, outbound.New(outbound.Config{Timeout: callbackTimeout, RootCAs: roots})
+	configured = outbound.New(outbound.Config{Timeout: timeout, RootCAs: roots, AllowPrivate: everywhere})
+	return configured, outbound.New(outbound.Config{Timeout: timeout, RootCAs: roots, AllowPrivate: private})
 }
 
 // settingsSource gives the settings as they are now.
@@ -83,7 +83,7 @@ type settingsSource interface {
 // Kind is how the job runner does callbacks. PUSH_AUTH_CALLBACK_SENT or, after the last try, PUSH_AUTH_CALLBACK_FAILED
 // is written once for each transaction.
 func (c *Callbacks) Kind() jobs.Kind {
-	return jobs.Kind{Name: CallbackJob, Workers: callbackWorkers, Timeout: callbackTimeout, Work: c.deliver, Bury: c.giveUp}
+	return jobs.Kind{Name: CallbackJob, Workers: callbackWorkers, Timeout: c.Timeout, Work: c.deliver, Bury: c.giveUp}
 }
 
 // callbackRefused is an answer that is no success; status 0 = there was none.

@@ -271,6 +271,8 @@ func (p *presented) misfit() string {
 		return ""
 	case claims.Response != accept:
 		return "response"
+	case claims.Method != lowerMethod(store.Push) && !p.withPIN(): // no other credential can be judged here
+		return "method"
 	case claims.Method != lowerMethod(p.Method) && (!pinFallback(p.Method) || !p.withPIN()):
 		return "method"
 	case p.withPIN() && (claims.RefreshToken == "" || len(claims.RefreshToken) > longestRefreshToken):

@@ -183,6 +183,12 @@ func (p *Portal) start(ctx context.Context, s *settings.Snapshot, t store.Transa
 	if err != nil {
 		return err
 	}
+	// A removal that committed since the device was chosen did not see this transaction.
+	if _, err := p.Enrollments.Enrollment(ctx, t.EnrollmentID); errors.Is(err, store.ErrNotFound) {
+		return errors.Join(initNoDevice.Because(err).About(audit.Reason("removed")), p.Transactions.ForgetTransaction(ctx, t))
+	} else if err != nil {
+		return err
+	}
 	sent := p.Push.Send(ctx, s, t, d.Enrollment, d.version, open)
 	if sent.Accepted {
 		err := p.Transactions.MoveTransaction(ctx, t.ID, []store.State{store.Created}, store.Pending, store.TransactionChange{})

@@ -109,6 +109,8 @@ func (p *Portal) undecided(ctx context.Context, id string) (resultBody, error) {
 		return resultBody{}, resultUnknown.About(audit.Reason("foreign"))
 	case t.Method == store.SMS:
 		return resultBody{}, resultUnknown.About(audit.Reason("sms"))
+	case t.State.Final() && t.State != store.Expired: // decided between the two looks
+		return p.decided(ctx, id)
 	case !t.Open(p.Now()):
 		return resultBody{}, resultUnknown.About(audit.Reason("expired"))
 	}

@@ -121,8 +121,8 @@ func newPortalBenchWith(t *testing.T, v *vendors) *portalBench {
 		}, b.Keys, b.Log, b.Now),
 		Limits: pushauth.DefaultLimits(), Audit: b.Recorder, Keys: b.Keys, Log: b.Log, Now: b.Now, NewID: b.NewID,
 	}
-	calls := &pushauth.Callbacks{Settings: b.Settings, Audit: b.Recorder, Now: b.Now}
-	calls.Configured, calls.Strict = pushauth.NewCallbackClients(nil)
+	calls := &pushauth.Callbacks{Settings: b.Settings, Timeout: 5 * time.Second, Audit: b.Recorder, Now: b.Now}
+	calls.Configured, calls.Strict = pushauth.NewCallbackClients(5*time.Second, nil, nil)
 	runner = jobs.New(jobs.Config{
 		Queue: b.Store, Kinds: []jobs.Kind{calls.Kind()}, Log: b.Log, Now: b.Now, Instance: "test", Poll: time.Hour,
 	})

@@ -111,7 +111,7 @@ type OutboundConfig struct {
 // AllowPrivateConfig lists networks by purpose. Private, loopback and link-local addresses are refused otherwise.
 type AllowPrivateConfig struct {
 	Push     []netip.Prefix `yaml:"push" doc:"Private networks in which push services may be."`
-	Callback []netip.Prefix `yaml:"callback" doc:"Private networks in which the callbacks of portals may be."`
+	Callback []netip.Prefix `yaml:"callback" doc:"Private networks in which callbacks that are not configured one by one may be; a configured callback may be anywhere."`
 }
 
 // MobileAuthConfig has the limits of mobile authentication.

@@ -12,7 +12,6 @@ import (
 	"tokenserver/internal/device"
 	"tokenserver/internal/jobs"
 	"tokenserver/internal/lifecycle"
-	"tokenserver/internal/outbound"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/settings"
@@ -101,11 +100,8 @@ func (s *server) assemble() (http.Handler, error) {
 // makeJobs builds the runner of the work that outlives requests.
 func (s *server) makeJobs() {
 	timeout := s.config.MobileAuth.CallbackTimeout
-	callbacks := &pushauth.Callbacks{
-		Settings: s.settings, Audit: s.recorder, Now: s.now,
-		Configured: outbound.New(outbound.Config{Timeout: timeout, AllowPrivate: s.config.Outbound.AllowPrivate.Callback}),
-		Strict:     outbound.New(outbound.Config{Timeout: timeout}),
-	}
+	callbacks := &pushauth.Callbacks{Settings: s.settings, Timeout: timeout, Audit: s.recorder, Now: s.now}
+	callbacks.Configured, callbacks.Strict = pushauth.NewCallbackClients(timeout, s.config.Outbound.AllowPrivate.Callback, nil)
 	s.jobs = jobs.New(jobs.Config{
 		Queue: s.sql, Kinds: []jobs.Kind{callbacks.Kind()}, Log: s.log, Now: s.now, Instance: s.instance, Poll: jobsEvery, Observe: s.metrics.Job,
 	})

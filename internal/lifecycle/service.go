@@ -91,6 +91,11 @@ func (s *Service) RemoveInstallation(ctx context.Context, clientID string) error
 	if err != nil {
 		return fmt.Errorf("remove installation: %w", err)
 	}
+	for _, e := range list { // profiles before enrollments, as everywhere: the other order could deadlock with an answer
+		if _, err := s.Installations.LockProfile(ctx, clientID, e.ProfileID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("remove installation: %w", err)
+		}
+	}
 	for _, e := range list {
 		if err := s.removeEnrollment(ctx, e.ID, store.InvalidRequest, ""); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("remove installation: %w", err)

@@ -31,6 +31,9 @@ type Shell struct {
 	Observe           func(Observation)
 }
 
+// patience is how long a request may wait for stores and for others altogether.
+const patience = 25 * time.Second
+
 // Budget limits what one client address may waste: requests that fail before anybody is identified.
 type Budget interface {
 	// Exhausted tells whether requests of that address are refused for now.
@@ -67,7 +70,8 @@ func (s *Shell) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			ClientIP: address, UserAgent: clip(request.UserAgent(), 512),
 			TransactionID: s.transactionID(request), Instance: s.Instance,
 		})
-		ctx := audit.WithTrail(request.Context(), trail)
+		ctx, cancel := context.WithTimeout(audit.WithTrail(request.Context(), trail), patience)
+		defer cancel()
 		request = request.WithContext(ctx)
 		request.Body = http.MaxBytesReader(c.Response().Writer, request.Body, MaxBody)
 		c.SetRequest(request)

@@ -47,7 +47,8 @@ func Open(ctx context.Context, config Config, now func() time.Time) (*Store, err
 		Addrs: config.Addrs, MasterName: config.MasterName, Username: config.Username, Password: config.Password,
 		DB: config.Database, PoolSize: config.PoolSize, ContextTimeoutEnabled: true,
 		DialTimeout: 2 * time.Second, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second,
-		DisableIdentity: true, DialerRetries: 1, MaxRetries: 1, // a Redis that is away is told soon: 503
+		DisableIdentity: true, DialerRetries: 1,
+		MaxRetries: -1, // a script whose answer got lost must not run again: what is taken once would be found taken
 	}
 	if config.TLS {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -63,7 +63,7 @@ func (s *Store) insertEventArrays(ctx context.Context, events []audit.Event) err
 	const insert = `INSERT INTO audit_events (` + eventColumns + `) SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[],
 		$4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
 		$13::text[], $14::text[], $15::text[])`
-	if _, err := s.in(ctx).ExecContext(ctx, insert, args...); err != nil {
+	if err := s.execLast(ctx, insert, args...); err != nil {
 		return fmt.Errorf("insert audit events: %w", err)
 	}
 	return nil
@@ -79,6 +79,7 @@ func (s *Store) CommitEvents(ctx context.Context, events []audit.Event) error {
 type committer struct {
 	store *Store
 	queue chan batch
+	stop  chan struct{} // closed when nothing more is taken
 	done  chan struct{}
 }
 
@@ -95,7 +96,7 @@ const (
 )
 
 func newCommitter(ctx context.Context, s *Store) *committer {
-	c := &committer{store: s, queue: make(chan batch, queued), done: make(chan struct{})}
+	c := &committer{store: s, queue: make(chan batch, queued), stop: make(chan struct{}), done: make(chan struct{})}
 	go c.run(context.WithoutCancel(ctx)) // it ends with close, after the last batch
 	return c
 }
@@ -106,31 +107,39 @@ func (c *committer) commit(ctx context.Context, events []audit.Event) error {
 	case c.queue <- b:
 	case <-ctx.Done():
 		return fmt.Errorf("queue audit events: %w: %w", store.ErrUnavailable, ctx.Err())
+	case <-c.stop:
+		return fmt.Errorf("queue audit events: the store is closed: %w", store.ErrUnavailable)
 	}
-	return <-b.result
+	select {
+	case err := <-b.result:
+		return err
+	case <-c.done: // handed in while the last batch was written: nobody will look at it
+		select {
+		case err := <-b.result:
+			return err
+		default:
+			return fmt.Errorf("queue audit events: the store is closed: %w", store.ErrUnavailable)
+		}
+	}
 }
 
 func (c *committer) close() {
-	close(c.queue)
+	close(c.stop)
 	<-c.done
 }
 
+// run writes batches until close; what had been handed in by then is written.
 func (c *committer) run(ctx context.Context) {
 	defer close(c.done)
 	var events []audit.Event
 	var waiting []chan error
-	for b := range c.queue {
-		events, waiting = append(events[:0], b.events...), append(waiting[:0], b.result)
-	gather:
-		for len(events) < largestSize {
-			select {
-			case more, open := <-c.queue:
-				if !open {
-					break gather
-				}
-				events, waiting = append(events, more.events...), append(waiting, more.result)
-			default:
-				break gather
+	for {
+		select {
+		case b := <-c.queue:
+			events, waiting = c.gather(append(events[:0], b.events...), append(waiting[:0], b.result))
+		case <-c.stop:
+			if events, waiting = c.gather(events[:0], waiting[:0]); len(waiting) == 0 {
+				return
 			}
 		}
 		start := c.store.now()
@@ -142,6 +151,19 @@ func (c *committer) run(ctx context.Context) {
 			result <- err
 		}
 	}
+}
+
+// gather adds what waits in the queue to a batch.
+func (c *committer) gather(events []audit.Event, waiting []chan error) ([]audit.Event, []chan error) {
+	for len(events) < largestSize {
+		select {
+		case more := <-c.queue:
+			events, waiting = append(events, more.events...), append(waiting, more.result)
+		default:
+			return events, waiting
+		}
+	}
+	return events, waiting
 }
 
 func (c *committer) write(ctx context.Context, events []audit.Event) error {

@@ -11,7 +11,7 @@ import (
 
 // AddJob writes work that outlives the request, in the transaction of ctx when there is one.
 func (s *Store) AddJob(ctx context.Context, job store.Job) error {
-	_, err := s.exec(ctx, `INSERT INTO jobs (id, kind, payload, attempts, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+	err := s.execLast(ctx, `INSERT INTO jobs (id, kind, payload, attempts, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
 		job.ID, job.Kind, string(job.Payload), job.Attempts, micros(job.NotBefore), micros(job.CreatedAt))
 	if err != nil {
 		return fmt.Errorf("add job: %w", err)
@@ -25,25 +25,26 @@ func (s *Store) ClaimJobs(ctx context.Context, kind string, now time.Time, lease
 	skip := ""
 	if s.engine == postgreSQL {
 		skip = " FOR UPDATE SKIP LOCKED"
+	} else if transactionOf(ctx) == nil {
+		s.writer.Lock()
+		defer s.writer.Unlock()
 	}
 	var jobs []store.Job
-	err := s.InTx(ctx, func(ctx context.Context) error {
-		jobs = jobs[:0]
-		return s.each(ctx, `UPDATE jobs SET attempts = attempts + 1, not_before = ? WHERE id IN (
-			SELECT id FROM jobs WHERE kind = ? AND dead = FALSE AND not_before <= ? ORDER BY not_before LIMIT ?`+skip+`)
-			RETURNING id, kind, payload, attempts, not_before, created_at`,
-			[]any{micros(now.Add(lease)), kind, micros(now), limit},
-			func(rows *sql.Rows) error {
-				var j store.Job
-				var notBefore, createdAt int64
-				if err := rows.Scan(&j.ID, &j.Kind, &j.Payload, &j.Attempts, &notBefore, &createdAt); err != nil {
-					return err
-				}
-				j.NotBefore, j.CreatedAt = moment(notBefore), moment(createdAt)
-				jobs = append(jobs, j)
-				return nil
-			})
-	})
+	// One statement is a transaction of its own.
+	err := s.each(ctx, `UPDATE jobs SET attempts = attempts + 1, not_before = ? WHERE id IN (
+		SELECT id FROM jobs WHERE kind = ? AND dead = FALSE AND not_before <= ? ORDER BY not_before LIMIT ?`+skip+`)
+		RETURNING id, kind, payload, attempts, not_before, created_at`,
+		[]any{micros(now.Add(lease)), kind, micros(now), limit},
+		func(rows *sql.Rows) error {
+			var j store.Job
+			var notBefore, createdAt int64
+			if err := rows.Scan(&j.ID, &j.Kind, &j.Payload, &j.Attempts, &notBefore, &createdAt); err != nil {
+				return err
+			}
+			j.NotBefore, j.CreatedAt = moment(notBefore), moment(createdAt)
+			jobs = append(jobs, j)
+			return nil
+		})
 	if err != nil {
 		return nil, fmt.Errorf("claim jobs: %w", err)
 	}

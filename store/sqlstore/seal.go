@@ -71,8 +71,7 @@ func (s *Store) Seal(ctx context.Context, now time.Time) (more bool, err error) 
 			scanned = events[len(events)-1].Sequence
 		}
 		more = len(fresh) == sealBatch || len(late) == sealBatch
-		_, err = s.exec(ctx, `UPDATE audit_sealer SET position = ?, scanned = ?, hash = ? WHERE id = 1`, position, scanned, hash)
-		return err
+		return s.execLast(ctx, `UPDATE audit_sealer SET position = ?, scanned = ?, hash = ? WHERE id = 1`, position, scanned, hash)
 	})
 	if err != nil {
 		return false, fmt.Errorf("seal audit events: %w", err)
@@ -97,8 +96,7 @@ func (s *Store) moveGaps(ctx context.Context, late, fresh []audit.Sealed, scanne
 		}
 		expected = fresh[i].Sequence + 1
 	}
-	_, err := s.exec(ctx, `DELETE FROM audit_gaps WHERE seen_at < ?`, micros(now.Add(-gapLife)))
-	return err
+	return s.execLast(ctx, `DELETE FROM audit_gaps WHERE seen_at < ?`, micros(now.Add(-gapLife)))
 }
 
 func (s *Store) insertSeals(ctx context.Context, events []audit.Sealed) error {
@@ -107,9 +105,8 @@ func (s *Store) insertSeals(ctx context.Context, events []audit.Sealed) error {
 		for i := range events {
 			positions[i], sequences[i], hashes[i] = events[i].Position, events[i].Sequence, events[i].Hash
 		}
-		_, err := s.exec(ctx, `INSERT INTO audit_seals (position, sequence, hash) SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bytea[])`,
+		return s.execLast(ctx, `INSERT INTO audit_seals (position, sequence, hash) SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bytea[])`,
 			positions, sequences, hashes)
-		return err
 	}
 	for i := range events {
 		if _, err := s.exec(ctx, `INSERT INTO audit_seals (position, sequence, hash) VALUES (?, ?, ?)`,

@@ -38,8 +38,8 @@ type Store struct {
 	db     *sql.DB
 	gorm   *gorm.DB
 	engine engine
-	writer sync.Mutex // SQLite: one writer at a time, so that nobody spins on a locked file
-	bound  sync.Map   // query with ? → query with $n
+	writer chan struct{} // SQLite: one writer at a time, so that nobody spins on a locked file
+	bound  sync.Map      // query with ? → query with $n
 	events *committer
 	log    *slog.Logger
 	now    func() time.Time
@@ -58,7 +58,7 @@ const (
 // Open connects, and starts the group commit of audit events. It does not migrate: see Migrate and CheckSchema.
 // Errors: store.ErrUnavailable when the server does not answer.
 func Open(ctx context.Context, config Config, log *slog.Logger, now func() time.Time) (*Store, error) {
-	s := &Store{log: log, now: now, silenced: config.Silenced}
+	s := &Store{log: log, now: now, silenced: config.Silenced, writer: make(chan struct{}, 1)}
 	var dialector gorm.Dialector
 	var err error
 	switch {

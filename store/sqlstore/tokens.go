@@ -60,7 +60,7 @@ func (s *Store) FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamil
 
 func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
 	query := readFamilies + where
-	if _, inside := ctx.Value(txKey{}).(*sql.Tx); inside {
+	if transactionOf(ctx) != nil {
 		query += s.forUpdate()
 	}
 	var f store.TokenFamily

@@ -3,20 +3,30 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
+	sqlitedriver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"tokenserver/audit"
 	"tokenserver/store"
 )
 
-// tries is how often a transaction that lost against another one is run.
-const tries = 5
+const (
+	// tries is how often a transaction that lost against another one is run.
+	tries = 5
+	// txTimeout is how long one try may take. The sealer relies on it: see gapLife.
+	txTimeout = 10 * time.Second
+)
 
 type txKey struct{}
 
@@ -30,34 +40,41 @@ func (s *Store) InTx(ctx context.Context, f func(context.Context) error) error {
 	if _, nested := ctx.Value(txKey{}).(*sql.Tx); nested {
 		return f(ctx)
 	}
+	// The caller hanging up must not undo a decision half-way; a store that hangs must not hold the caller for ever.
+	free := context.WithoutCancel(ctx)
 	for try := 1; ; try++ {
-		err := s.tryTx(ctx, f)
+		within, cancel := context.WithTimeout(free, txTimeout)
+		unit := &store.Unit{}
+		err := s.tryTx(within, unit, f)
+		cancel()
 		if err != nil && try < tries && lost(err) {
 			continue
 		}
+		after, cancel := context.WithTimeout(free, txTimeout)
+		unit.Committed(after) // nothing, unless it committed
+		cancel()
 		return err
 	}
 }
 
-func (s *Store) tryTx(ctx context.Context, f func(context.Context) error) error {
-	if s.engine == sqlite {
-		s.writer.Lock()
-		defer s.writer.Unlock()
+func (s *Store) tryTx(ctx context.Context, unit *store.Unit, f func(context.Context) error) error {
+	release, err := s.turn(ctx)
+	if err != nil {
+		return err
 	}
-	// The caller hanging up must not undo a decision half-way.
-	ctx = context.WithoutCancel(ctx)
+	defer release()
 	trail := audit.TrailOf(ctx)
 	mark := 0
 	if trail != nil {
 		mark = trail.Mark()
 	}
-	unit := &store.Unit{}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("begin: %w: %w", store.ErrUnavailable, err)
+		return notBegun(err)
 	}
 	undo := func(err error) error {
-		_ = tx.Rollback() // the error at hand says more
+		tx.rollback(ctx)
+		unit.Reset()
 		if trail != nil {
 			trail.Cut(mark)
 		}
@@ -82,28 +99,55 @@ func (s *Store) tryTx(ctx context.Context, f func(context.Context) error) error 
 			return undo(fmt.Errorf("write audit events: %w: %w", store.ErrUnavailable, err))
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err := tx.commit(ctx); err != nil {
 		return undo(fmt.Errorf("commit: %w: %w", store.ErrUnavailable, err))
 	}
 	if trail != nil {
 		trail.Committed(committed)
 	}
-	unit.Committed(ctx)
 	return ending
+}
+
+// turn waits until this goroutine may write, and returns what ends its turn. PostgreSQL needs no turns; on SQLite
+// nobody has to spin on a locked file. Errors: store.ErrUnavailable.
+func (s *Store) turn(ctx context.Context) (release func(), err error) {
+	if s.engine != sqlite {
+		return func() {}, nil
+	}
+	select {
+	case s.writer <- struct{}{}:
+		return func() { <-s.writer }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait to write: %w: %w", store.ErrUnavailable, ctx.Err())
+	}
 }
 
 // classify marks what the connection said as store.ErrUnavailable, so that callers answer 503 and not 500.
 func (s *Store) classify(err error) error {
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
+	var network net.Error
+	var file *sqlitedriver.Error
 	switch {
-	case errors.Is(err, store.ErrUnavailable):
-	case errors.Is(err, sql.ErrConnDone), errors.Is(err, context.DeadlineExceeded), errors.As(err, &connect), pgconn.SafeToRetry(err):
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-	case errors.As(err, &pg) && unreachable(pg.Code):
+	case err == nil, errors.Is(err, store.ErrUnavailable):
+		return err
+	case errors.Is(err, sql.ErrConnDone), errors.Is(err, driver.ErrBadConn), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network), errors.As(err, &connect),
+		pgconn.SafeToRetry(err), pgconn.Timeout(err),
+		errors.As(err, &pg) && unreachable(pg.Code), errors.As(err, &file) && failing(file.Code()):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err
+}
+
+// failing: the SQLite file is locked by somebody else, cannot be read or written, or the disk is full.
+func failing(code int) bool {
+	const primary = 0xff // the rest are extended codes
+	switch code & primary {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
 }
 
 // unreachable: class 08 connection, 53 resources, 57 operator intervention, 58 system error.
@@ -126,7 +170,7 @@ type conn interface {
 
 // in returns the transaction of ctx, else the pool.
 func (s *Store) in(ctx context.Context) conn {
-	if tx, ok := ctx.Value(txKey{}).(*sql.Tx); ok {
+	if tx := transactionOf(ctx); tx != nil {
 		return tx
 	}
 	return s.db
@@ -135,7 +179,7 @@ func (s *Store) in(ctx context.Context) conn {
 // orm returns a gorm session on the transaction of ctx, else on the pool.
 func (s *Store) orm(ctx context.Context) *gorm.DB {
 	session := s.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
-	if tx, ok := ctx.Value(txKey{}).(*sql.Tx); ok {
+	if tx := transactionOf(ctx); tx != nil {
 		session.Statement.ConnPool = tx
 	}
 	return session
@@ -144,9 +188,12 @@ func (s *Store) orm(ctx context.Context) *gorm.DB {
 // exec runs one statement with ? parameters and returns the number of rows that it touched. Outside a transaction on
 // SQLite it waits for the writer's turn.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if _, inside := ctx.Value(txKey{}).(*sql.Tx); !inside && s.engine == sqlite {
-		s.writer.Lock()
-		defer s.writer.Unlock()
+	if _, inside := ctx.Value(txKey{}).(*sql.Tx); !inside {
+		release, err := s.turn(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer release()
 	}
 	result, err := s.in(ctx).ExecContext(ctx, s.bind(query), args...)
 	if err != nil {
@@ -157,9 +204,12 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, err
 
 // row reads one row; no row is store.ErrNotFound. With RETURNING it decides a conditional statement.
 func (s *Store) row(ctx context.Context, query string, args []any, into ...any) error {
-	if _, inside := ctx.Value(txKey{}).(*sql.Tx); !inside && s.engine == sqlite && writes(query) {
-		s.writer.Lock()
-		defer s.writer.Unlock()
+	if _, inside := ctx.Value(txKey{}).(*sql.Tx); !inside && writes(query) {
+		release, err := s.turn(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
 	err := s.in(ctx).QueryRowContext(ctx, s.bind(query), args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -180,7 +230,7 @@ func (s *Store) each(ctx context.Context, query string, args []any, scan func(*s
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return err
+			return s.classify(err)
 		}
 	}
 	return s.classify(rows.Err())

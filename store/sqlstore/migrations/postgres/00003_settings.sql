@@ -21,7 +21,8 @@ CREATE TABLE accounts (
     disabled      BOOLEAN NOT NULL DEFAULT FALSE,
     attributes    TEXT    NOT NULL,
     created_at    BIGINT  NOT NULL,
-    updated_at    BIGINT  NOT NULL
+    updated_at    BIGINT  NOT NULL,
+    sign_ins_since BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX accounts_username ON accounts (username_key);
 
