@@ -26,8 +26,11 @@ func (s *Store) ClaimJobs(ctx context.Context, kind string, now time.Time, lease
 	if s.engine == postgreSQL {
 		skip = " FOR UPDATE SKIP LOCKED"
 	} else if transactionOf(ctx) == nil {
-		s.writer.Lock()
-		defer s.writer.Unlock()
+		release, err := s.turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 	}
 	var jobs []store.Job
 	// One statement is a transaction of its own.

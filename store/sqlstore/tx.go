@@ -37,7 +37,7 @@ type txKey struct{}
 // error; any other error rolls back, and the events recorded inside f are forgotten. f may run several times when
 // another transaction was in the way. Errors: store.ErrUnavailable when it cannot commit: nothing happened.
 func (s *Store) InTx(ctx context.Context, f func(context.Context) error) error {
-	if _, nested := ctx.Value(txKey{}).(*sql.Tx); nested {
+	if transactionOf(ctx) != nil {
 		return f(ctx)
 	}
 	// The caller hanging up must not undo a decision half-way; a store that hangs must not hold the caller for ever.
@@ -163,6 +163,7 @@ func lost(err error) bool {
 
 // conn is what *sql.DB and *sql.Tx have in common.
 type conn interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
@@ -188,30 +189,45 @@ func (s *Store) orm(ctx context.Context) *gorm.DB {
 // exec runs one statement with ? parameters and returns the number of rows that it touched. Outside a transaction on
 // SQLite it waits for the writer's turn.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if _, inside := ctx.Value(txKey{}).(*sql.Tx); !inside {
-		release, err := s.turn(ctx)
-		if err != nil {
-			return 0, err
-		}
-		defer release()
+	if tx := transactionOf(ctx); tx != nil {
+		n, err := tx.exec(ctx, s.bind(query), args...)
+		return n, s.classify(err)
 	}
-	result, err := s.in(ctx).ExecContext(ctx, s.bind(query), args...)
+	release, err := s.turn(ctx)
 	if err != nil {
-		return 0, s.classify(err)
+		return 0, err
 	}
-	return result.RowsAffected()
+	defer release()
+	n, err := execOn(ctx, s.db, s.bind(query), args)
+	return n, s.classify(err)
+}
+
+// execLast is exec for a statement that fails by no rule and that nothing in the same transaction reads back: it may
+// wait for the commit, which then takes it along.
+func (s *Store) execLast(ctx context.Context, query string, args ...any) error {
+	if tx := transactionOf(ctx); tx != nil {
+		return s.classify(tx.execLast(ctx, s.bind(query), args...))
+	}
+	_, err := s.exec(ctx, query, args...)
+	return err
 }
 
 // row reads one row; no row is store.ErrNotFound. With RETURNING it decides a conditional statement.
 func (s *Store) row(ctx context.Context, query string, args []any, into ...any) error {
-	if _, inside := ctx.Value(txKey{}).(*sql.Tx); !inside && writes(query) {
+	tx := transactionOf(ctx)
+	if tx == nil && writes(query) {
 		release, err := s.turn(ctx)
 		if err != nil {
 			return err
 		}
 		defer release()
 	}
-	err := s.in(ctx).QueryRowContext(ctx, s.bind(query), args...).Scan(into...)
+	var err error
+	if tx != nil {
+		err = tx.row(ctx, s.bind(query), args, into...)
+	} else {
+		err = s.db.QueryRowContext(ctx, s.bind(query), args...).Scan(into...)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
 	}
