@@ -66,18 +66,11 @@ func (h *Handler) authorizationCode(ctx context.Context, r *tokenRequest) (token
 		return token.Issued{}, codeInvalid.About(audit.Reason(reason))
 	}
 	audit.Know(ctx, audit.User(code.UserID))
-	account, err := h.Accounts.Account(ctx, code.UserID)
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:
-		return token.Issued{}, codeInvalid.Because(err).About(audit.Reason("account ended or disabled"))
-	case err != nil:
-		return token.Issued{}, fmt.Errorf("redeem code: %w", err)
-	}
 	var issued token.Issued
 	err = h.Store.InTx(ctx, func(ctx context.Context) error {
 		issued = token.Issued{}
 		var err error
-		issued, err = h.redeem(ctx, r, code, account)
+		issued, err = h.redeem(ctx, r, code)
 		return err
 	})
 	if err != nil {
@@ -104,9 +97,19 @@ func codeMismatch(code store.AuthorizationCode, r *tokenRequest) string {
 	return ""
 }
 
-// redeem is the transaction: mark, profile, tokens, event.
-func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code store.AuthorizationCode, account store.Account) (token.Issued, error) {
-	err := h.Marks.MarkCodeUsed(ctx, store.UsedCode{Hash: code.Hash, ClientID: code.ClientID, UserID: code.UserID, UsedAt: h.Now()})
+// redeem is the transaction: account, mark, profile, tokens, event. The account is held: who disables it or changes its
+// password comes first, and the code is worth nothing, or afterwards, and finds the tokens to end.
+func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code store.AuthorizationCode) (token.Issued, error) {
+	account, err := h.Accounts.HoldAccount(ctx, code.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:
+		return token.Issued{}, codeInvalid.Because(err).About(audit.Reason("account ended or disabled"))
+	case err != nil:
+		return token.Issued{}, err
+	case code.AuthTime.Before(account.SignInsSince):
+		return token.Issued{}, codeInvalid.About(audit.Reason("signed in before the password was changed"))
+	}
+	err = h.Marks.MarkCodeUsed(ctx, store.UsedCode{Hash: code.Hash, ClientID: code.ClientID, UserID: code.UserID, UsedAt: h.Now()})
 	if errors.Is(err, store.ErrConflict) {
 		return token.Issued{}, h.replayed(ctx, code.Hash)
 	}

@@ -210,6 +210,17 @@ func TestCodeIsRefused(t *testing.T) {
 			t.Errorf("audit %s", got)
 		}
 	})
+	t.Run("password changed on the way", func(t *testing.T) {
+		code := codeFor(t, s, "ann", plain)
+		s.Clock.Advance(time.Second)
+		s.put(t, store.Account{ID: "ann", Username: "ann", SignInsSince: s.Now()})
+		if status, got := redeem(t, s, redemption("web", code)); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+			t.Errorf("%d %+v", status, got)
+		}
+		if got := reasons(t, s); got != because(audit.TokenRequestInvalidGrant, "signed in before the password was changed") {
+			t.Errorf("audit %s", got)
+		}
+	})
 	t.Run("grant switched off", func(t *testing.T) {
 		code := codeFor(t, s, "ann", plain)
 		s.document.WebClients[0].Grants = []settings.Grant{settings.ClientCredentials}

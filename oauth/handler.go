@@ -52,6 +52,8 @@ type transactor interface {
 type accounts interface {
 	// Account returns one account. Errors: store.ErrNotFound.
 	Account(ctx context.Context, userID string) (store.Account, error)
+	// HoldAccount is Account; nobody changes it before the transaction of ctx ends.
+	HoldAccount(ctx context.Context, userID string) (store.Account, error)
 }
 
 // profileRemover takes a user off an installation: tokens, enrollment, authenticators, the profile itself.

@@ -92,6 +92,25 @@ func TestSessionOfADisabledAccount(t *testing.T) {
 	v.wantCodes(audit.AuthnRequestLoginRequired)
 }
 
+func TestSessionFromBeforeTheNewPassword(t *testing.T) {
+	s := newBrowserServer(t)
+	v := s.visitor(t)
+	v.signIn(parameters("web"), "ann")
+	s.Clock.Advance(time.Minute)
+	s.put(t, store.Account{ID: "ann", Username: "ann", SignInsSince: s.Now()})
+	s.Codes(t)
+	a := v.get("/oauth/authorize?" + parameters("web", "prompt", "none").Encode())
+	if q := answerOf(t, a).Query(); q.Get("error") != "login_required" {
+		t.Errorf("%v", q)
+	}
+	v.wantCodes(audit.AuthnRequestLoginRequired)
+	v.signIn(parameters("web"), "ann")
+	a = v.get("/oauth/authorize?" + parameters("web", "prompt", "none").Encode())
+	if q := answerOf(t, a).Query(); q.Get("code") == "" {
+		t.Errorf("signed in anew: %v", q)
+	}
+}
+
 // TestSignInRenewsTheCookie: a cookie that somebody planted before the sign-in is worth nothing after it.
 func TestSignInRenewsTheCookie(t *testing.T) {
 	s := newBrowserServer(t)

@@ -21,7 +21,7 @@ const (
 const sessionCookie = "ts-session"
 
 // session returns the user who is signed in at this browser, and moves the end of the session.
-// Errors: store.ErrNotFound (nobody, ended, or not a user any more).
+// Errors: store.ErrNotFound (nobody, ended, not a user any more, or signed in before the password was changed).
 func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
 	ctx := c.Request().Context()
 	value := b.cookies().Get(c, sessionCookie)
@@ -39,8 +39,12 @@ func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
 	if p == nil || p.Disabled || b.Providers[p.Type] == nil {
 		return store.BrowserSession{}, store.ErrNotFound
 	}
-	if _, err := b.Providers[p.Type].Person(ctx, found.UserID); err != nil {
+	person, err := b.Providers[p.Type].Person(ctx, found.UserID)
+	if err != nil {
 		return store.BrowserSession{}, fmt.Errorf("find user of session: %w", err)
+	}
+	if found.AuthTime.Before(person.SignInsSince) {
+		return store.BrowserSession{}, store.ErrNotFound
 	}
 	if ends := earlier(b.Now().Add(sessionIdle), found.EndsAt); ends.Sub(found.ExpiresAt) >= sessionTouch {
 		found.ExpiresAt = ends

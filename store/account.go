@@ -16,6 +16,7 @@ type Account struct {
 	Attributes   map[string]string // claims of userinfo: name, email, …
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	SignInsSince time.Time // earlier sign-ins do not count: the password was changed then, or the account disabled; zero = never
 }
 
 // UsernameKey is the form under which usernames are unique and looked up: case folded and compatibility-composed, so

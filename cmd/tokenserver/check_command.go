@@ -69,7 +69,7 @@ func (p *program) checkSQL(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	service := p.settingsService(s, nil, keys, p.log())
+	service := p.settingsService(s, nil, p.revocations(s, nil), keys, p.log())
 	if err := service.Load(ctx); err != nil {
 		return err
 	}

@@ -78,12 +78,12 @@ func (p *program) openServer(ctx context.Context, log *slog.Logger) (_ *server, 
 	if err := s.ring.Load(ctx); err != nil {
 		return s, fmt.Errorf("load the signing keys: %w", err)
 	}
-	if err := s.loadSettings(ctx); err != nil {
-		return s, err
-	}
 	s.revocations = &token.Revocations{Store: s.sql, Hints: s.redis, Now: s.now}
 	if err := s.revocations.Load(ctx); err != nil {
 		return s, fmt.Errorf("load the revocations: %w", err)
+	}
+	if err := s.loadSettings(ctx); err != nil {
+		return s, err
 	}
 	s.sealer = &audit.Sealer{
 		Store: s.sql, Sign: s.ring.Sign, Issuer: p.config.Issuer(), Holder: s.instance, Now: s.now, Log: log, Every: sealEvery,

@@ -90,7 +90,7 @@ func (s *server) keepState(ctx context.Context, failed chan<- error) {
 
 // loadSettings applies settings_file, if there is one, and loads the settings.
 func (s *server) loadSettings(ctx context.Context) error {
-	s.settings = s.settingsService(s.sql, s.redis, s.keys, s.log)
+	s.settings = s.settingsService(s.sql, s.redis, s.revocations, s.keys, s.log)
 	if err := s.settings.Load(ctx); err != nil {
 		return fmt.Errorf("load the settings: %w", err)
 	}

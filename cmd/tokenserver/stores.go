@@ -10,6 +10,7 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/store"
 	"tokenserver/store/redisstore"
 	"tokenserver/store/sqlstore"
@@ -78,17 +79,34 @@ func (c *Config) settingsRules() settings.Rules {
 }
 
 // settingsService connects the settings with their stores. redis may be nil: other processes then learn of changes by
-// polling alone.
-func (p *program) settingsService(sql *sqlstore.Store, redis *redisstore.Store, keys *secret.Keys, log *slog.Logger) *settings.Service {
+// polling alone. revoked is what this process knows to be revoked.
+func (p *program) settingsService(sql *sqlstore.Store, redis *redisstore.Store, revoked *token.Revocations, keys *secret.Keys, log *slog.Logger) *settings.Service {
 	s := &settings.Service{
 		Documents: sql, Accounts: sql, Installations: sql, Keys: keys, Audit: &audit.Recorder{Now: p.now}, Now: p.now,
 		Log: log, Rules: p.config.settingsRules(),
+		Tokens: &token.Service{Families: sql, Revocations: revoked, Now: p.now}, // as much of it as ends the tokens of a user
 	}
 	if redis != nil {
 		s.Hints = redis
 	}
 	return s
 }
+
+// revocations is where commands that run beside the server add theirs. redis may be nil.
+func (p *program) revocations(sql *sqlstore.Store, redis *redisstore.Store) *token.Revocations {
+	r := &token.Revocations{Store: sql, Hints: noHints{}, Now: p.now}
+	if redis != nil {
+		r.Hints = redis
+	}
+	return r
+}
+
+// noHints stands for a Redis that is not there: other processes notice by polling.
+type noHints struct{}
+
+func (noHints) Hint(context.Context, string) error { return nil }
+
+func (noHints) Hints(context.Context, string) <-chan struct{} { return nil }
 
 // openSettings is settingsService for commands that run beside the server. end closes what it opened.
 func (p *program) openSettings(ctx context.Context) (s *settings.Service, end func(), err error) {
@@ -123,7 +141,7 @@ func (p *program) openSettings(ctx context.Context) (s *settings.Service, end fu
 		}
 		closeSQL()
 	}
-	s = p.settingsService(sql, redis, keys, log)
+	s = p.settingsService(sql, redis, p.revocations(sql, redis), keys, log)
 	if err := s.Load(ctx); err != nil {
 		end()
 		return nil, nil, err

@@ -20,7 +20,8 @@ var errDryRun = errors.New("dry run")
 // Apply makes d the whole of the settings: what d does not hold any more is removed, except users. It validates d as a
 // whole and names every problem at once. Applying the same document again changes nothing: no new version, no event.
 // The change, the new version and the event SETTINGS_APPLIED, which names the administrator by, commit together; this
-// process works with the new settings before Apply returns, every other one within two seconds.
+// process works with the new settings before Apply returns, every other one within two seconds. A user who is disabled,
+// or gets another password, loses every token in the same transaction.
 //
 // Errors: *Invalid when d cannot be applied; store.ErrUnavailable.
 func (s *Service) Apply(ctx context.Context, d Document, by string) (Changes, error) {
@@ -130,10 +131,8 @@ func (s *Service) decide(ctx context.Context, d Document, by string, problems pr
 	if changes.Version, err = s.Documents.WriteSettings(ctx, rows, difference.remove); err != nil {
 		return Changes{}, err
 	}
-	for _, a := range changedPeople {
-		if err := s.Accounts.PutAccount(ctx, a); err != nil {
-			return Changes{}, err
-		}
+	if err := s.writePeople(ctx, people, changedPeople); err != nil {
+		return Changes{}, err
 	}
 	if changes.Empty() { // sealed anew, and nothing else
 		return changes, nil

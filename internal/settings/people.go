@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,7 +60,8 @@ func accountsByID(list []store.Account) map[string]store.Account {
 	return m
 }
 
-// people works out which accounts to write.
+// people works out which accounts to write. Who is disabled or gets another password has to sign in again: such accounts
+// have a SignInsSince of now.
 func (s *Service) people(known []store.Account, users []User, passwords *passwords, found *problems) ([]store.Account, []Change) {
 	byID := accountsByID(known)
 	owner := make(map[string]string, len(known)) // username key → id, as it will be
@@ -107,10 +109,31 @@ func (s *Service) people(known []store.Account, users []User, passwords *passwor
 		if !maps.Equal(was.Attributes, is.Attributes) {
 			members = append(members, "attributes")
 		}
+		if slices.Contains(members, "password") || is.Disabled && !was.Disabled {
+			is.SignInsSince = is.UpdatedAt
+		}
 		if len(members) > 0 {
 			slices.Sort(members)
 			put, list = append(put, is), append(list, Change{Action: Updated, Kind: KindUser, Name: u.ID, Members: members})
 		}
 	}
 	return put, list
+}
+
+// writePeople stores accounts, and ends the tokens of those who have to sign in again. The account is written first: who
+// is redeeming a code holds it, so the tokens that come of that are there to be ended.
+func (s *Service) writePeople(ctx context.Context, known, put []store.Account) error {
+	was := accountsByID(known)
+	for _, a := range put {
+		if err := s.Accounts.PutAccount(ctx, a); err != nil {
+			return err
+		}
+		if a.SignInsSince.Equal(was[a.ID].SignInsSince) {
+			continue
+		}
+		if _, err := s.Tokens.RevokeUser(ctx, a.ID); err != nil {
+			return fmt.Errorf("end the tokens of a user: %w", err)
+		}
+	}
+	return nil
 }

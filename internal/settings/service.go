@@ -19,6 +19,7 @@ type Service struct {
 	Documents     documents
 	Accounts      accounts
 	Installations installations
+	Tokens        revoker
 	Hints         hints // nil: other processes notice a change by polling alone
 	Keys          *secret.Keys
 	Audit         *audit.Recorder
@@ -47,6 +48,12 @@ type accounts interface {
 	Accounts(ctx context.Context) ([]store.Account, error)
 	// PutAccount errors: store.ErrConflict when another account has the username.
 	PutAccount(ctx context.Context, a store.Account) error
+}
+
+// revoker ends tokens; see token.Service.
+type revoker interface {
+	// RevokeUser ends every token of a user, on all clients, in the transaction of ctx.
+	RevokeUser(ctx context.Context, userID string) (count int, err error)
 }
 
 // installations knows which versions of an application are in use.

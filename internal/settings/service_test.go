@@ -24,6 +24,7 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/store"
 	"tokenserver/store/redisstore"
 	"tokenserver/store/sqlstore"
@@ -62,12 +63,20 @@ func (w *world) service() *settings.Service {
 	s := &settings.Service{
 		Documents: w.sql, Accounts: w.sql, Installations: w.sql, Keys: w.keys,
 		Audit: &audit.Recorder{Now: w.now}, Now: w.now, Log: slog.New(slog.DiscardHandler),
+		Tokens: &token.Service{Families: w.sql, Revocations: &token.Revocations{Store: w.sql, Hints: deaf{}, Now: w.now}, Now: w.now},
 	}
 	if w.redis != nil {
 		s.Hints = w.redis
 	}
 	return s
 }
+
+// deaf hears no hints.
+type deaf struct{}
+
+func (deaf) Hint(context.Context, string) error { return nil }
+
+func (deaf) Hints(context.Context, string) <-chan struct{} { return nil }
 
 // full is a document that uses everything.
 func full(t *testing.T) settings.Document {

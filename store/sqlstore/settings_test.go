@@ -11,6 +11,7 @@ func TestSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Run("documents", func(t *testing.T) { storetest.TestSettings(t, s) })
 			t.Run("accounts", func(t *testing.T) { storetest.TestAccounts(t, s) })
+			t.Run("held account", func(t *testing.T) { storetest.TestHeldAccount(t, s) })
 		})
 	}
 }

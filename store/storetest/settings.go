@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -98,6 +99,11 @@ func TestSettings(t *testing.T, s Settings) {
 type Accounts interface {
 	Accounts(ctx context.Context) ([]store.Account, error)
 	PutAccount(ctx context.Context, a store.Account) error
+	InTx(ctx context.Context, f func(context.Context) error) error
+	HoldAccount(ctx context.Context, id string) (store.Account, error)
+	AddFamily(ctx context.Context, f store.TokenFamily) error
+	DeleteFamilies(ctx context.Context, which store.FamilyFilter) ([]string, error)
+	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
 }
 
 // TestAccounts checks that usernames are unique however they are written.
@@ -116,9 +122,57 @@ func TestAccounts(t *testing.T, s Accounts) {
 	bob := store.Account{ID: "u-2", Username: "bob", Disabled: true, Attributes: map[string]string{}, CreatedAt: kept, UpdatedAt: kept}
 	must(t, s.PutAccount(t.Context(), bob))
 	ann.Username, ann.PasswordHash, ann.CreatedAt, ann.UpdatedAt = "ANN", "other", kept.Add(time.Hour), kept.Add(time.Hour)
+	ann.SignInsSince = kept.Add(time.Minute)
 	must(t, s.PutAccount(t.Context(), ann))
 	ann.CreatedAt = kept // stays
 	got, err := s.Accounts(t.Context())
 	must(t, err)
 	same(t, got, []store.Account{ann, bob})
+}
+
+// TestHeldAccount checks that somebody who gets tokens while the account is disabled either comes first, and the tokens
+// are there to be ended, or sees that it is disabled.
+func TestHeldAccount(t *testing.T, s Accounts) {
+	ctx := t.Context()
+	held := store.Account{ID: "held", Username: "held", Attributes: map[string]string{}}
+	for round := range 20 {
+		must(t, s.PutAccount(ctx, held))
+		var both sync.WaitGroup
+		var issuing, disabling error
+		both.Go(func() {
+			issuing = s.InTx(ctx, func(ctx context.Context) error {
+				a, err := s.HoldAccount(ctx, held.ID)
+				if err != nil || a.Disabled {
+					return err
+				}
+				return s.AddFamily(ctx, store.TokenFamily{
+					ID: fmt.Sprintf("held-%d", round), ClientID: "c", ProfileID: "p", UserID: held.ID, Kind: store.DefaultToken,
+					CurrentHash: fmt.Appendf(nil, "held-%d", round), Nonce: []byte("n"), CreatedAt: kept,
+				})
+			})
+		})
+		both.Go(func() {
+			disabling = s.InTx(ctx, func(ctx context.Context) error {
+				off := held
+				off.Disabled = true
+				if err := s.PutAccount(ctx, off); err != nil {
+					return err
+				}
+				_, err := s.DeleteFamilies(ctx, store.FamilyFilter{UserID: held.ID})
+				return err
+			})
+		})
+		both.Wait()
+		must(t, issuing)
+		must(t, disabling)
+		left, err := s.HasFamily(ctx, store.FamilyFilter{UserID: held.ID}, kept)
+		must(t, err)
+		if left {
+			t.Fatalf("round %d: tokens of a disabled account", round)
+		}
+	}
+	_, err := s.HoldAccount(ctx, "nobody")
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("nobody: %v", err)
+	}
 }
