@@ -31,6 +31,8 @@ const (
 	PINNoToken PINResult = "no_token" // there is nothing to compare with
 	PINExpired PINResult = "expired"  // known, but its time is over; the family is gone
 	PINReused  PINResult = "reuse"    // rotated out; everything that descends from it is revoked
+	// PINNoAccount comes from CheckPIN alone: right, but there is no account any more, or it is disabled.
+	PINNoAccount PINResult = "account"
 )
 
 // PINCheck is the outcome of a check.
@@ -43,6 +45,7 @@ type PINCheck struct {
 
 	presented string
 	raised    bool // with PINRight: the count is still to be set to 0; Rotate does that in its own statement
+	before    int  // failures before this check
 }
 
 // CheckPIN compares a presented refresh token with the one of the profile, in the transaction of ctx. The failure is
@@ -55,6 +58,9 @@ func (s *Service) CheckPIN(ctx context.Context, clientID, profileID, presented s
 		return check, err
 	}
 	check.raised = false
+	if check.Family.UserGone {
+		return s.refuseAccount(ctx, check, limit)
+	}
 	if err := s.Profiles.ResetPINFailures(ctx, clientID, profileID); err != nil {
 		return check, fmt.Errorf("check PIN: %w", err)
 	}
@@ -64,6 +70,19 @@ func (s *Service) CheckPIN(ctx context.Context, clientID, profileID, presented s
 	f := &check.Family
 	f.Used = true
 	if err := s.Families.TouchFamily(ctx, f.ID, f.Generation, true, f.AccessToken); err != nil {
+		return check, fmt.Errorf("check PIN: %w", err)
+	}
+	return check, nil
+}
+
+// refuseAccount ends a right check of somebody who may not sign in: the counter and the token stay as they were.
+func (s *Service) refuseAccount(ctx context.Context, check PINCheck, limit int) (PINCheck, error) {
+	check.Result = PINNoAccount
+	check.Used = check.before
+	if limit > 0 {
+		check.Remaining = limit - check.Used
+	}
+	if err := s.Profiles.LowerPINFailures(ctx, check.Family.ClientID, check.Family.ProfileID); err != nil {
 		return check, fmt.Errorf("check PIN: %w", err)
 	}
 	return check, nil
@@ -80,7 +99,7 @@ func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented s
 	case err != nil:
 		return PINCheck{}, fmt.Errorf("check PIN: %w", err)
 	}
-	check := PINCheck{Result: PINNoToken, Used: failures, Remaining: -1, presented: presented}
+	check := PINCheck{Result: PINNoToken, Used: failures, Remaining: -1, presented: presented, before: failures - 1}
 	if family.ID != "" {
 		check.Family = family
 		if check.Result, check.Repeat, err = s.compare(ctx, family, presented); err != nil {
@@ -107,7 +126,7 @@ func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented s
 		if err = s.Profiles.LowerPINFailures(ctx, clientID, profileID); err == nil {
 			_, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID})
 		}
-	case PINNoToken, PINLimit:
+	case PINNoToken, PINLimit, PINNoAccount:
 		check.Used--
 		err = s.Profiles.LowerPINFailures(ctx, clientID, profileID)
 	}

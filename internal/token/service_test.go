@@ -109,6 +109,9 @@ func (p *process) verify(t testing.TB, bearer string, want error) {
 func (p *process) phone(t testing.TB) (clientID string, first token.Issued) {
 	t.Helper()
 	clientID = secret.NewToken()
+	if err := p.sql.PutAccount(t.Context(), store.Account{ID: "ann", Username: "ann"}); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.sql.AddInstallation(t.Context(), store.Installation{ClientID: clientID, RegistrationID: clientID, Application: "bank", Platform: "ios"}); err != nil {
 		t.Fatal(err)
 	}
@@ -358,6 +361,36 @@ func TestNoLimit(t *testing.T) {
 	}
 	if c := check("wrong", 3); c.Result != token.PINWrong || c.Remaining != 2 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// Nobody answers for somebody who may not sign in, and asking costs no try.
+func TestCheckPINOfDisabledAccount(t *testing.T) {
+	for name, dsn := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			p := newProcess(t, dsn, newRedis(t))
+			client, first := p.phone(t)
+			check := func(presented string, want token.PINResult, used, remaining int) {
+				t.Helper()
+				p.tx(t, func(ctx context.Context) error {
+					c, err := p.CheckPIN(ctx, client, "AB12cd", presented, 3)
+					if c.Result != want || c.Used != used || c.Remaining != remaining {
+						t.Errorf("%s, used %d, remaining %d", c.Result, c.Used, c.Remaining)
+					}
+					return err
+				})
+			}
+			check("wrong", token.PINWrong, 1, 2)
+			if err := p.sql.PutAccount(t.Context(), store.Account{ID: "ann", Username: "ann", Disabled: true}); err != nil {
+				t.Fatal(err)
+			}
+			check(first.RefreshToken, token.PINNoAccount, 1, 2)
+			check(first.RefreshToken, token.PINNoAccount, 1, 2)
+			if err := p.sql.PutAccount(t.Context(), store.Account{ID: "ann", Username: "ann"}); err != nil {
+				t.Fatal(err)
+			}
+			check(first.RefreshToken, token.PINRight, 0, 3)
+		})
 	}
 }
 
