@@ -51,6 +51,15 @@ var (
 	}
 )
 
+// finding is what the search for an access token ended with.
+type finding int
+
+const (
+	unknown finding = iota
+	over            // expired or revoked: nothing to do
+	revoked
+)
+
 // revoke ends one token (RFC 7009): an access token alone, a refresh token with the access tokens made from it. Both
 // stores are searched; the hint decides where first, and which code a miss writes. It succeeds with
 // TOKEN_REVOKE_ACCESS_TOKEN_SUCCESS or TOKEN_REVOKE_REFRESH_TOKEN_SUCCESS.
@@ -63,13 +72,21 @@ func (h *Handler) revoke(c echo.Context) error {
 	if presented == "" {
 		return revokeMissing
 	}
-	searches := []func(context.Context, clientauth.Client, string) (bool, error){h.revokeAccess, h.revokeRefresh}
-	if hint == hintRefresh {
-		searches[0], searches[1] = searches[1], searches[0]
-	}
 	ctx := c.Request().Context()
+	if client.Installation != nil {
+		return h.revokeByApp(c, form, client)
+	}
+	access := func() (bool, error) {
+		what, err := h.revokeAccess(ctx, client, presented)
+		return what == revoked, err
+	}
+	refresh := func() (bool, error) { return h.revokeRefresh(ctx, client, presented) }
+	searches := []func() (bool, error){access, refresh}
+	if hint == hintRefresh {
+		searches = []func() (bool, error){refresh, access}
+	}
 	for _, search := range searches {
-		found, err := search(ctx, client, presented)
+		found, err := search()
 		if err != nil {
 			return err
 		}
@@ -77,15 +94,19 @@ func (h *Handler) revoke(c echo.Context) error {
 			return c.NoContent(http.StatusOK)
 		}
 	}
-	miss := audit.TokenRevokeTokenInvalid
+	h.Audit.Record(ctx, missed(hint), audit.Reason("unknown"))
+	return c.NoContent(http.StatusOK)
+}
+
+// missed is the code of a token that is not there.
+func missed(hint string) audit.Code {
 	switch hint {
 	case hintAccess:
-		miss = audit.TokenRevokeAccessTokenInvalid
+		return audit.TokenRevokeAccessTokenInvalid
 	case hintRefresh:
-		miss = audit.TokenRevokeRefreshTokenInvalid
+		return audit.TokenRevokeRefreshTokenInvalid
 	}
-	h.Audit.Record(ctx, miss, audit.Reason("unknown"))
-	return c.NoContent(http.StatusOK)
+	return audit.TokenRevokeTokenInvalid
 }
 
 // revoker reads the form of a revocation and authenticates its client. A disabled app version may still sign off.
@@ -101,15 +122,18 @@ func (h *Handler) revoker(c echo.Context) (web.Form, clientauth.Client, error) {
 	return form, client, sameProtocol(c, client)
 }
 
-func (h *Handler) revokeAccess(ctx context.Context, client clientauth.Client, presented string) (bool, error) {
+// revokeAccess ends an access token of the client.
+func (h *Handler) revokeAccess(ctx context.Context, client clientauth.Client, presented string) (finding, error) {
 	t, err := h.Tokens.Verify(ctx, presented)
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExpired), errors.Is(err, store.ErrRevoked):
-		return false, nil
+	case errors.Is(err, store.ErrNotFound):
+		return unknown, nil
+	case errors.Is(err, store.ErrExpired), errors.Is(err, store.ErrRevoked):
+		return over, nil
 	case err != nil:
-		return false, fmt.Errorf("revoke: %w", err)
+		return unknown, fmt.Errorf("revoke: %w", err)
 	case t.ClientID != client.ID:
-		return false, revokeForeignAccess
+		return unknown, revokeForeignAccess
 	}
 	err = h.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := h.Tokens.RevokeAccessToken(ctx, t); err != nil {
@@ -119,11 +143,14 @@ func (h *Handler) revokeAccess(ctx context.Context, client clientauth.Client, pr
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("revoke: %w", err)
+		return unknown, fmt.Errorf("revoke: %w", err)
 	}
-	return true, nil
+	return revoked, nil
 }
 
+// revokeRefresh ends the family of a refresh token that no PIN protects: of a web client, or of another kind than
+// DEFAULT. The tokens of an installation are unknown to every other client, and its DEFAULT one is not found here at
+// all: whoever is told about it can test a PIN.
 func (h *Handler) revokeRefresh(ctx context.Context, client clientauth.Client, presented string) (bool, error) {
 	found := false
 	err := h.Store.InTx(ctx, func(ctx context.Context) error {
@@ -135,20 +162,29 @@ func (h *Handler) revokeRefresh(ctx context.Context, client clientauth.Client, p
 		if err != nil {
 			return err
 		}
-		if family.ClientID != client.ID {
+		foreign := family.ClientID != client.ID
+		if family.ProfileID != store.StaticProfile && (foreign || family.Kind == store.DefaultToken) {
+			return nil
+		}
+		if foreign {
 			return revokeForeignRefresh
 		}
-		count, err := h.Tokens.RevokeFamily(ctx, family.ID)
-		if err != nil {
-			return err
-		}
 		found = true
-		h.Audit.Record(ctx, audit.TokenRevokeRefreshTokenSuccess, audit.User(family.UserID), audit.Profile(family.ProfileID),
-			audit.Count("count", count))
-		return nil
+		return h.endFamily(ctx, family)
 	})
 	if err != nil {
 		return false, fmt.Errorf("revoke: %w", err)
 	}
 	return found, nil
+}
+
+// endFamily revokes in the transaction of ctx and records the success.
+func (h *Handler) endFamily(ctx context.Context, family store.TokenFamily, more ...audit.Attr) error {
+	count, err := h.Tokens.RevokeFamily(ctx, family.ID)
+	if err != nil {
+		return err
+	}
+	attrs := append([]audit.Attr{audit.User(family.UserID), audit.Profile(family.ProfileID), audit.Count("count", count)}, more...)
+	h.Audit.Record(ctx, audit.TokenRevokeRefreshTokenSuccess, attrs...)
+	return nil
 }

@@ -22,7 +22,9 @@ func (p *Phone) DropRefreshToken(ctx context.Context, profileID, pin string) err
 	if err != nil {
 		return fmt.Errorf("drop refresh token: %w", err)
 	}
-	err = p.revoke(ctx, "drop refresh token", "/v1/revoke", url.Values{"token": {token}, "token_type_hint": {"refresh_token"}})
+	err = p.revoke(ctx, "drop refresh token", "/v1/revoke", url.Values{
+		"token": {token}, "token_type_hint": {"refresh_token"}, "profile_id": {profileID},
+	})
 	if err == nil {
 		p.change(func(s *state) { s.user(profileID).Tokens, s.user(profileID).Masked = nil, nil })
 	}
