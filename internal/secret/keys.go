@@ -67,6 +67,16 @@ func NewKeys(masters ...[]byte) (*Keys, error) {
 // MAC returns HMAC-SHA-256 over the parts, each preceded by its length, under the current key of the purpose.
 func (k *Keys) MAC(purpose Purpose, parts ...string) []byte { return k.mac(0, purpose, parts) }
 
+// MACs is MAC under every configured key-encryption key, the current one first: to find and to derive again what was made
+// before a change of the key.
+func (k *Keys) MACs(purpose Purpose, parts ...string) [][]byte {
+	all := make([][]byte, len(k.masters))
+	for master := range k.masters {
+		all[master] = k.mac(master, purpose, parts)
+	}
+	return all
+}
+
 // macKey names one derived key: of the master at an index, for a purpose.
 type macKey struct {
 	master  int

@@ -57,6 +57,15 @@ func TestSealedValuesStayInTheirPlace(t *testing.T) {
 	}
 }
 
+func TestMACsUnderEveryKey(t *testing.T) {
+	old, fresh := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	got := newKeys(t, fresh, old).MACs(secret.ForCode, "a", "b")
+	want := [][]byte{newKeys(t, fresh).MAC(secret.ForCode, "a", "b"), newKeys(t, old).MAC(secret.ForCode, "a", "b")}
+	if len(got) != 2 || !bytes.Equal(got[0], want[0]) || !bytes.Equal(got[1], want[1]) {
+		t.Errorf("%x, want %x", got, want)
+	}
+}
+
 func TestPurposesAndPartsAreSeparate(t *testing.T) {
 	k := newKeys(t, bytes.Repeat([]byte{4}, 32))
 	if bytes.Equal(k.MAC(secret.ForCode, "a", "b"), k.MAC(secret.ForCode, "ab")) {

@@ -98,7 +98,7 @@ func (s *Service) newFamily(g Grant, id, accessID string, now time.Time) (store.
 		AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, CodeHash: g.CodeHash,
 	}
 	f.ExpiresAt = end(now, g.RefreshLife)
-	token := s.refreshToken(f, 0)
+	token := s.refreshTokens(f, 0)[0]
 	f.CurrentHash = s.refreshHash(token)
 	return f, token
 }

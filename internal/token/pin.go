@@ -157,16 +157,15 @@ func (s *Service) raise(ctx context.Context, clientID, profileID string, limit i
 }
 
 // compare finds out what a presented token is to a family: its current token, the predecessor within its grace, a
-// former one, or none of it. Every comparison is in constant time.
+// former one, or none of it. Every comparison is in constant time, and holds under former key-encryption keys too.
 func (s *Service) compare(ctx context.Context, f store.TokenFamily, presented string) (PINResult, bool, error) {
-	hash := s.refreshHash(presented)
 	switch {
-	case subtle.ConstantTimeCompare(hash, f.CurrentHash) == 1:
+	case s.Keys.Equal(secret.ForRefreshToken, f.CurrentHash, presented):
 		if over(f, s.Now()) {
 			return PINExpired, false, nil
 		}
 		return PINRight, false, nil
-	case len(f.PreviousHash) > 0 && subtle.ConstantTimeCompare(hash, f.PreviousHash) == 1:
+	case len(f.PreviousHash) > 0 && s.Keys.Equal(secret.ForRefreshToken, f.PreviousHash, presented):
 		if over(f, s.Now()) {
 			return PINExpired, false, nil
 		}
@@ -211,16 +210,45 @@ func (s *Service) former(f store.TokenFamily, presented string) bool {
 	}
 	found := 0
 	for g := max(0, f.Generation-longestMemory); g < f.Generation-1; g++ {
-		found |= subtle.ConstantTimeCompare([]byte(s.refreshToken(f, g)), []byte(presented))
+		for _, token := range s.refreshTokens(f, g) {
+			found |= subtle.ConstantTimeCompare([]byte(token), []byte(presented))
+		}
 	}
 	return found == 1
 }
 
-// refreshToken derives the refresh token of one generation: 64 upper-case hex digits that nobody without the server's
-// key can tell from random ones.
-func (s *Service) refreshToken(f store.TokenFamily, generation int) string {
-	mac := s.Keys.MAC(secret.ForSuccessor, f.ID, strconv.Itoa(generation), string(f.Nonce))
-	return strings.ToUpper(hex.EncodeToString(mac))
+// refreshTokens derives the refresh token of one generation: 64 upper-case hex digits that nobody without the server's
+// key can tell from random ones. The first is derived from the current key-encryption key, the others from former ones.
+func (s *Service) refreshTokens(f store.TokenFamily, generation int) []string {
+	var tokens []string
+	for _, mac := range s.Keys.MACs(secret.ForSuccessor, f.ID, strconv.Itoa(generation), string(f.Nonce)) {
+		tokens = append(tokens, strings.ToUpper(hex.EncodeToString(mac)))
+	}
+	return tokens
+}
+
+// errUnderivable is returned when a key-encryption key was taken away that refresh tokens still come from.
+var errUnderivable = errors.New("the current refresh token cannot be derived: a former key-encryption key is missing")
+
+// currentToken derives the current token of a family again, from the key that it was made with.
+func (s *Service) currentToken(f store.TokenFamily) (string, error) {
+	for _, token := range s.refreshTokens(f, f.Generation) {
+		if s.Keys.Equal(secret.ForRefreshToken, f.CurrentHash, token) {
+			return token, nil
+		}
+	}
+	return "", errUnderivable
+}
+
+// familyByHash finds the family of a token, whichever key it was hashed with. Errors: store.ErrNotFound.
+func (s *Service) familyByHash(ctx context.Context, token string) (store.TokenFamily, error) {
+	for _, hash := range s.Keys.MACs(secret.ForRefreshToken, token) {
+		f, err := s.Search.FamilyByHash(ctx, hash)
+		if !errors.Is(err, store.ErrNotFound) {
+			return f, err
+		}
+	}
+	return store.TokenFamily{}, store.ErrNotFound
 }
 
 func (s *Service) refreshHash(token string) []byte { return s.Keys.MAC(secret.ForRefreshToken, token) }

@@ -35,7 +35,7 @@ func (s *Service) CheckKind(ctx context.Context, clientID, profileID, presented 
 // CheckWeb looks a refresh token of a web client up, in the transaction of ctx. Results: PINRight, PINNoToken,
 // PINExpired, PINReused.
 func (s *Service) CheckWeb(ctx context.Context, clientID, presented string) (PINCheck, error) {
-	family, err := s.Search.FamilyByHash(ctx, s.refreshHash(presented))
+	family, err := s.familyByHash(ctx, presented)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (family.ClientID != clientID || family.ProfileID != StaticProfile) {
 		return PINCheck{Result: PINNoToken}, nil
 	}
@@ -94,8 +94,9 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 	former := f.AccessToken
 	switch {
 	case check.Repeat:
-		out.RefreshToken = s.refreshToken(f, f.Generation)
-		err = s.Families.TouchFamily(ctx, f.ID, f.Generation, false, access.ID)
+		if out.RefreshToken, err = s.currentToken(f); err == nil {
+			err = s.Families.TouchFamily(ctx, f.ID, f.Generation, false, access.ID)
+		}
 	case !rotate:
 		out.RefreshToken = check.presented
 		err = s.Families.TouchFamily(ctx, f.ID, f.Generation, true, access.ID)
@@ -120,7 +121,7 @@ func (s *Service) advance(ctx context.Context, check PINCheck, g Grant, accessID
 	f := check.Family
 	from := f.Generation
 	f.Generation = from + 1
-	token := s.refreshToken(f, f.Generation)
+	token := s.refreshTokens(f, f.Generation)[0]
 	f.PreviousHash, f.CurrentHash = f.CurrentHash, s.refreshHash(token)
 	f.Used, f.AccessToken, f.RotatedAt, f.ExpiresAt = false, accessID, now, end(now, g.RefreshLife)
 	if check.raised {

@@ -21,7 +21,7 @@ func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int,
 // FamilyOf returns the family that a refresh token, current or rotated out, belongs to. Nothing is counted.
 // Errors: store.ErrNotFound.
 func (s *Service) FamilyOf(ctx context.Context, refreshToken string) (store.TokenFamily, error) {
-	f, err := s.Search.FamilyByHash(ctx, s.refreshHash(refreshToken))
+	f, err := s.familyByHash(ctx, refreshToken)
 	if err != nil {
 		return store.TokenFamily{}, fmt.Errorf("find refresh token: %w", err)
 	}

@@ -32,8 +32,19 @@ func frozen() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) 
 
 func newProcess(t testing.TB, dsn string, redis *redisstore.Store) *process {
 	t.Helper()
+	return newProcessWith(t, dsn, redis, frozen, keyA)
+}
+
+const (
+	keyA = "a key-encryption key of 32 bytes"
+	keyB = "another one, also of 32 bytes..."
+)
+
+// newProcessWith starts a process with a clock and key-encryption keys of its own.
+func newProcessWith(t testing.TB, dsn string, redis *redisstore.Store, now func() time.Time, keyTexts ...string) *process {
+	t.Helper()
 	ctx := t.Context()
-	sql, err := sqlstore.Open(ctx, sqlstore.Config{DSN: dsn}, slog.New(slog.DiscardHandler), frozen)
+	sql, err := sqlstore.Open(ctx, sqlstore.Config{DSN: dsn}, slog.New(slog.DiscardHandler), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,21 +52,25 @@ func newProcess(t testing.TB, dsn string, redis *redisstore.Store) *process {
 	if _, err := sql.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	master, err := secret.NewKeys([]byte("a key-encryption key of 32 bytes"))
+	masters := make([][]byte, 0, len(keyTexts))
+	for _, text := range keyTexts {
+		masters = append(masters, []byte(text))
+	}
+	master, err := secret.NewKeys(masters...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring := &keys.Ring{Store: sql, Keys: master, Algorithm: keys.ES256, Now: frozen, NewID: uuid.NewString}
+	ring := &keys.Ring{Store: sql, Keys: master, Algorithm: keys.ES256, Now: now, NewID: uuid.NewString}
 	if err := ring.Load(ctx); err != nil {
 		t.Fatal(err)
 	}
-	revocations := &token.Revocations{Store: sql, Hints: redis, Now: frozen}
+	revocations := &token.Revocations{Store: sql, Hints: redis, Now: now}
 	if err := revocations.Load(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return &process{sql: sql, Service: &token.Service{
 		Access: redis, Families: sql, Search: sql, Profiles: sql, Installations: sql, Revocations: revocations, Keys: master, Ring: ring,
-		Issuer: "https://ts.example/oauth", Now: frozen, NewID: uuid.NewString,
+		Issuer: "https://ts.example/oauth", Now: now, NewID: uuid.NewString,
 	}}
 }
 
