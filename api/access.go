@@ -98,6 +98,9 @@ func (a *Access) admit(c echo.Context, scope string, s style) (*settings.APIClie
 	if err != nil {
 		return nil, err
 	}
+	if !client.Public() { // anybody may say the id of a public one
+		audit.Admit(c.Request().Context())
+	}
 	about := audit.APIAgent(client.ID)
 	switch {
 	case client.API != nil:

@@ -22,6 +22,7 @@ type Trail struct {
 	mu      sync.Mutex
 	origin  Origin
 	facts   []Attr
+	proved  bool // the caller has proved who it is
 	pending []Event
 	written []Code
 }
@@ -58,13 +59,31 @@ func ClientIP(ctx context.Context) string {
 	return ""
 }
 
-// Know adds facts to every event that the trail gets from now on: who the caller turned out to be.
+// Know adds facts to every event that the trail gets from now on: who the caller turned out, or claims, to be.
 func Know(ctx context.Context, facts ...Attr) {
 	if t := TrailOf(ctx); t != nil {
 		t.mu.Lock()
 		t.facts = append(t.facts, facts...)
 		t.mu.Unlock()
 	}
+}
+
+// Admit is Know for a caller that has proved who it is: by a credential, a token, a key or a session. What fails in this
+// request from now on is not anonymous.
+func Admit(ctx context.Context, facts ...Attr) {
+	Know(ctx, facts...)
+	if t := TrailOf(ctx); t != nil {
+		t.mu.Lock()
+		t.proved = true
+		t.mu.Unlock()
+	}
+}
+
+// Anonymous tells whether nobody has proved who is calling.
+func (t *Trail) Anonymous() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.proved
 }
 
 // Mark returns the number of events that are not committed yet. Cut takes it.

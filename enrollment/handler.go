@@ -147,7 +147,7 @@ func open(s *settings.Snapshot) error {
 // names, and a disabled version or another protocol ends here.
 func (h *Handler) admit(c echo.Context, s *settings.Snapshot, i store.Installation) (store.Installation, error) {
 	ctx := c.Request().Context()
-	audit.Know(ctx, audit.Client(i.ClientID), audit.AppAgent(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
+	audit.Admit(ctx, audit.Client(i.ClientID), audit.AppAgent(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
 	if appgate.APIVersionDiffers(c.Request().Header, i) {
 		return i, otherProtocol.About(audit.Count("api_version", i.APIVersion), audit.Detail("route", c.Path()))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/outcome"
+	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/web"
 	"tokenserver/store"
@@ -96,7 +97,7 @@ func (a *Accounts) visit(c echo.Context, username, userID string) (visit, error)
 		return v, nil
 	}
 	v.owner = "user:" + name
-	v.address = "address:" + audit.ClientIP(c.Request().Context())
+	v.address = "address:" + ratelimit.Network(audit.ClientIP(c.Request().Context()))
 	return v, nil
 }
 

@@ -104,7 +104,7 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		return err
 	}
 	if a.State == store.Identified {
-		audit.Know(ctx, audit.User(a.UserID))
+		audit.Admit(ctx, audit.User(a.UserID))
 		return b.proceed(c, a, r.settings, r.client)
 	}
 	return c.Redirect(seeOther(c), b.Providers[r.provider.Type].SignInURL(a.ID))
@@ -118,7 +118,7 @@ func (b *Browser) silently(c echo.Context, r *authorizeRequest, a store.Authoriz
 	case a.State != store.Identified:
 		return silentNoLogin
 	}
-	audit.Know(c.Request().Context(), audit.User(a.UserID))
+	audit.Admit(c.Request().Context(), audit.User(a.UserID))
 	open, err := b.openScopes(c.Request().Context(), r.settings, r.client, a)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func (b *Browser) journey(c echo.Context, id string) (store.Authorization, error
 		audit.Know(c.Request().Context(), audit.App(a.Application, a.Platform, a.AppVersion))
 	}
 	if a.UserID != "" {
-		audit.Know(c.Request().Context(), audit.User(a.UserID))
+		audit.Admit(c.Request().Context(), audit.User(a.UserID))
 	}
 	return a, nil
 }

@@ -70,6 +70,9 @@ func (h *Handler) authenticate(c echo.Context, s *settings.Snapshot, form web.Fo
 		return client, err
 	}
 	audit.Know(ctx, audit.Client(client.ID))
+	if !client.Public() { // anybody may say the id of a public one
+		audit.Admit(ctx)
+	}
 	if i := client.Installation; i != nil {
 		audit.Know(ctx, audit.App(i.Application, i.Platform, i.Version), audit.AppAgent(client.ID))
 	}

@@ -12,6 +12,7 @@ import (
 	"tokenserver/internal/appgate"
 	"tokenserver/internal/ocra"
 	"tokenserver/internal/outcome"
+	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/web"
 	"tokenserver/store"
@@ -52,7 +53,7 @@ func (h *Handler) initKey(c echo.Context) error { return h.begin(c, appgate.KeyP
 // begin hands out the challenge that the second step must answer.
 func (h *Handler) begin(c echo.Context, protocol int) error {
 	ctx := c.Request().Context()
-	address := audit.ClientIP(ctx)
+	address := ratelimit.Network(audit.ClientIP(ctx))
 	if h.Inits.Exceeded(address) {
 		if n := h.Inits.Refused(address); n > 0 {
 			h.Audit.Record(ctx, audit.RateLimitExceeded, audit.Detail("limit", "registration-init"), audit.Count("refusals", n))

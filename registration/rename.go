@@ -43,7 +43,7 @@ func (h *Handler) rename(c echo.Context) error {
 		return credentialsRefused.About(audit.Reason("not_an_installation"))
 	}
 	i := *client.Installation
-	audit.Know(ctx, audit.Client(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
+	audit.Admit(ctx, audit.Client(i.ClientID), audit.App(i.Application, i.Platform, i.Version))
 	if appgate.APIVersionDiffers(c.Request().Header, i) {
 		return apiVersionNotAllowed.About(audit.Detail("endpoint", c.Path()), audit.Count("registered", i.APIVersion))
 	}

@@ -107,10 +107,11 @@ func FailureBody(f outcome.Failure) []byte {
 	return body
 }
 
-// anonymousGarbage tells whether a request failed before its caller was identified.
-func anonymousGarbage(err error) bool {
+// anonymousGarbage tells whether a request left an event of its failure before its caller proved who it is. What leaves
+// nothing behind may be repeated at will.
+func anonymousGarbage(err error, trail *audit.Trail) bool {
 	var f outcome.Failure
-	return errors.As(err, &f) && f.Code == outcome.InvalidClient
+	return errors.As(err, &f) && f.Audit != "" && trail.Anonymous()
 }
 
 type panicked struct {

@@ -34,7 +34,8 @@ type Shell struct {
 // patience is how long a request may wait for stores and for others altogether.
 const patience = 25 * time.Second
 
-// Budget limits what one client address may waste: requests that fail before anybody is identified.
+// Budget limits what one client address may waste: requests that leave an event of their failure before anybody has proved
+// who it is; see audit.Admit.
 type Budget interface {
 	// Exhausted tells whether requests of that address are refused for now.
 	Exhausted(ctx context.Context, address string) bool
@@ -84,7 +85,7 @@ func (s *Shell) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			s.HandleError(tooMany, c)
 		} else if err := s.run(next, c); err != nil {
 			s.HandleError(err, c)
-			if s.Budget != nil && anonymousGarbage(err) {
+			if s.Budget != nil && anonymousGarbage(err, trail) {
 				s.Budget.Spend(ctx, address)
 			}
 		}

@@ -226,3 +226,59 @@ func TestBasicCredentials(t *testing.T) {
 		}
 	}
 }
+
+// purse counts what was spent.
+type purse struct {
+	spent []string
+	empty bool
+}
+
+func (p *purse) Exhausted(context.Context, string) bool  { return p.empty }
+func (p *purse) Spend(_ context.Context, address string) { p.spent = append(p.spent, address) }
+
+// TestBudget: what fails and leaves an event costs something, unless the caller has proved who it is.
+func TestBudget(t *testing.T) {
+	silent := outcome.Failure{Code: outcome.InvalidRequest, Text: "no"}
+	told := outcome.Failure{Code: outcome.InvalidRequest, Text: "no", Audit: audit.AuthzRequestInvalid}
+	for _, tc := range []struct {
+		name   string
+		serve  func(ctx context.Context) error
+		empty  bool
+		status int
+		spent  int
+	}{
+		{name: "success", serve: func(context.Context) error { return nil }, status: 200},
+		{name: "failure with an event", serve: func(context.Context) error { return told }, status: 400, spent: 1},
+		{name: "failure without", serve: func(context.Context) error { return silent }, status: 400},
+		{name: "wrong credentials", serve: func(context.Context) error {
+			return outcome.Failure{Code: outcome.InvalidClient, Text: "no", Audit: audit.TokenRequestInvalidClientCredentials}
+		}, status: 401, spent: 1},
+		{name: "a client that is only named", serve: func(ctx context.Context) error {
+			audit.Know(ctx, audit.Client("c"), audit.User("u"))
+			return told
+		}, status: 400, spent: 1},
+		{name: "a client that has proved itself", serve: func(ctx context.Context) error {
+			audit.Admit(ctx, audit.Client("c"))
+			return told
+		}, status: 400},
+		{name: "a fault of ours", serve: func(context.Context) error { return errors.New("fault") }, status: 500},
+		{name: "nothing left", serve: func(context.Context) error { return told }, empty: true, status: 429},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, e := shell(t, func([]audit.Event) error { return nil })
+			p := &purse{empty: tc.empty}
+			s.Budget = p
+			e.GET("/", func(c echo.Context) error {
+				if err := tc.serve(c.Request().Context()); err != nil {
+					return err
+				}
+				return c.NoContent(http.StatusOK)
+			})
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			if w.Code != tc.status || len(p.spent) != tc.spent {
+				t.Errorf("%d, spent %v; want %d, spent %d times", w.Code, p.spent, tc.status, tc.spent)
+			}
+		})
+	}
+}
