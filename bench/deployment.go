@@ -105,6 +105,35 @@ func deploy(ctx context.Context, o options, stores string) (d *deployment, err e
 	return d, d.start(ctx, o.binary, dir, ports)
 }
 
+// atRest starts the server with nothing but the embedded defaults, and looks at it before any load.
+func atRest(ctx context.Context, o options) (AtRest, error) {
+	dir, err := os.MkdirTemp("", "tokenserver-bench-")
+	if err != nil {
+		return AtRest{}, err
+	}
+	d := &deployment{client: &http.Client{Timeout: patience}, close: []func(){func() { _ = os.RemoveAll(dir) }}}
+	defer d.stop()
+	ports, err := freePorts(ctx, 3)
+	if err != nil {
+		return AtRest{}, err
+	}
+	text, err := json.Marshal(map[string]any{
+		"data_dir": dir, "listen": map[string]any{"public": ports[0], "console": ports[1], "operations": ports[2]},
+	})
+	if err != nil {
+		return AtRest{}, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), text, 0o600); err != nil {
+		return AtRest{}, err
+	}
+	if err := d.start(ctx, o.binary, dir, ports); err != nil {
+		return AtRest{}, err
+	}
+	const settled = time.Second
+	time.Sleep(settled)
+	return AtRest{ResidentMiB: residentMiB(d.server.Process.Pid), ReadyMillis: millis(d.ready), BinaryMB: fileMB(o.binary)}, nil
+}
+
 func (d *deployment) startStores(ctx context.Context, config map[string]any) error {
 	postgres, err := testenv.StartPostgres(testenv.PostgresOptions{}) //nolint:contextcheck // it outlives no context: Stop ends it
 	if err != nil {

@@ -19,22 +19,20 @@ import (
 )
 
 // measure runs every scenario on one deployment.
-func measure(ctx context.Context, o options, stores string, out io.Writer) (map[string]Figures, AtRest, error) {
+func measure(ctx context.Context, o options, stores string, out io.Writer) (map[string]Figures, error) {
 	d, err := deploy(ctx, o, stores)
 	if err != nil {
-		return nil, AtRest{}, err
+		return nil, err
 	}
 	defer d.stop()
 	pid := d.server.Process.Pid
-	rest := AtRest{Stores: stores, ResidentMiB: residentMiB(pid), ReadyMillis: millis(d.ready), BinaryMB: fileMB(o.binary)}
-	fmt.Fprintf(out, "  at rest: %.1f MiB resident, ready in %.0f ms, binary %.1f MB\n", rest.ResidentMiB, rest.ReadyMillis, rest.BinaryMB)
 	figures := map[string]Figures{}
 	printHeader(out)
 	var floor float64
 	if d.redisAddr != "" {
 		f, err := measureFloor(ctx, o, d)
 		if err != nil {
-			return nil, rest, err
+			return nil, err
 		}
 		floor, f.ToFloor = f.CPU, 1
 		figures["floor"] = f
@@ -43,11 +41,11 @@ func measure(ctx context.Context, o options, stores string, out io.Writer) (map[
 	for _, s := range selected(o.only) {
 		jobs, err := workersOf(ctx, d, s, o.concurrency)
 		if err != nil {
-			return nil, rest, fmt.Errorf("prepare %s: %w", s.name, err)
+			return nil, fmt.Errorf("prepare %s: %w", s.name, err)
 		}
 		n := max(o.requests/s.share, o.concurrency)
 		if warm := load(ctx, jobs, n/10); warm.first != nil { // caches, pools, prepared statements
-			return nil, rest, fmt.Errorf("%s: %w", s.name, warm.first)
+			return nil, fmt.Errorf("%s: %w", s.name, warm.first)
 		}
 		profiled := d.profile(ctx, o.profiles, stores+"-"+s.name)
 		server, beside := cpuOf(pid, false), d.storesCPU()
@@ -60,7 +58,7 @@ func measure(ctx context.Context, o options, stores string, out io.Writer) (map[
 			f.Must, f.Aim = s.must, s.aim
 		}
 		if err := profiled(); err != nil {
-			return nil, rest, err
+			return nil, err
 		}
 		figures[s.name] = f
 		f.print(out, s.name)
@@ -68,8 +66,7 @@ func measure(ctx context.Context, o options, stores string, out io.Writer) (map[
 			fmt.Fprintf(out, "    first error: %v\n", l.first)
 		}
 	}
-	rest.ResidentAfter = residentMiB(pid)
-	return figures, rest, ctx.Err()
+	return figures, ctx.Err()
 }
 
 // profile begins a CPU profile of the server; the function that it returns waits for its end.

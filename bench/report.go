@@ -18,7 +18,7 @@ type Report struct {
 	Scenarios   map[string]Figures            `json:"scenarios"` // of PostgreSQL and Redis
 	Deployments map[string]map[string]Figures `json:"deployments"`
 	AuditEvents map[string]float64            `json:"audit_events_per_second,omitempty"` // 32 producers, in process, by store
-	AtRest      []AtRest                      `json:"at_rest"`
+	AtRest      AtRest                        `json:"at_rest"`
 }
 
 // Environment says what the figures were measured on.
@@ -33,13 +33,11 @@ type Environment struct {
 	Time        string `json:"time"`
 }
 
-// AtRest is the server before any load.
+// AtRest is the server on embedded defaults before any load.
 type AtRest struct {
-	Stores        string  `json:"stores"`
-	ResidentMiB   float64 `json:"resident_mib"`
-	ReadyMillis   float64 `json:"ready_ms"`
-	BinaryMB      float64 `json:"binary_mb"`
-	ResidentAfter float64 `json:"resident_mib_after_load"`
+	ResidentMiB float64 `json:"resident_mib"`
+	ReadyMillis float64 `json:"ready_ms"`
+	BinaryMB    float64 `json:"binary_mb"`
 }
 
 // Figures are those of one scenario. CPU is user and system time of the server and of its stores, for each request.
