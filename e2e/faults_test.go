@@ -19,6 +19,7 @@ const (
 
 // TestFaults kills servers, Redis and PostgreSQL under a deployment of its own.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	d := own(t, func(name string) (*deployment, error) {
 		return startCluster(name, clusterOptions{ownPostgres: true, persist: true})
 	})
@@ -42,9 +43,23 @@ func (d *deployment) restartPostgres() error {
 	}
 }
 
+// TestKilledEmbedded kills a server on embedded stores under a load. It forgets what was in flight, and nothing that it has told.
+func TestKilledEmbedded(t *testing.T) {
+	t.Parallel()
+	const rounds = 5
+	killed(t, own(t, startEmbedded), rounds, true)
+}
+
 // killedServers kills one of the two processes twenty times in the middle of a load.
 func killedServers(t *testing.T, d *deployment) {
 	const rounds = 20
+	killed(t, d, rounds, false)
+	d.noOrphans(t)
+}
+
+// killed kills processes in turn under a load and starts them again. forgets says that what is in flight gets lost with them.
+func killed(t *testing.T, d *deployment, rounds int, forgets bool) {
+	t.Helper()
 	l := startLoad(t, d, 4)
 	for i := range rounds {
 		s := d.servers[i%len(d.servers)]
@@ -63,7 +78,7 @@ func killedServers(t *testing.T, d *deployment) {
 	}
 	lost := 0
 	for _, deed := range deeds {
-		deed.check(t, d.log)
+		deed.check(t, d.log, forgets)
 		for _, tried := range deed.attempts {
 			if !tried.answered {
 				lost++
@@ -71,7 +86,6 @@ func killedServers(t *testing.T, d *deployment) {
 		}
 	}
 	t.Logf("%d deeds, %d attempts, %d without an answer", len(deeds), l.made, lost)
-	d.noOrphans(t)
 	d.whole(t)
 }
 

@@ -220,6 +220,7 @@ func TestPINLimitUnderLoad(t *testing.T) {
 // TestRevocationRacesAnswer: what commits first wins. An answer that was accepted stands before the revocation in the log; one
 // that came later was refused and has no effect.
 func TestRevocationRacesAnswer(t *testing.T) {
+	t.Parallel()
 	const rounds = 20
 	a := newActor(t, cluster(t))
 	p, person := a.registered(android()), a.person("pat")

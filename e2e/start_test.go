@@ -68,32 +68,36 @@ func refusesToStart(t *testing.T, s *server, says string) {
 
 // TestRestart: what an embedded server must remember over a restart, it does.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	d := own(t, startEmbedded)
 	a := newActor(t, d)
 	p, profile := a.enrolled(android(), "kim", d.world.androidDevice())
-	for name, end := range map[string]func(*server) error{
-		"stopped": (*server).stop,
-		"killed":  func(s *server) error { s.kill(); return nil },
+	for _, ending := range []struct {
+		name string
+		end  func(*server) error
+	}{
+		{"stop", (*server).stop},
+		{"kill", func(s *server) error { s.kill(); return nil }},
 	} {
-		if err := end(d.servers[0]); err != nil {
+		if err := ending.end(d.servers[0]); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.servers[0].start(); err != nil {
 			t.Fatal(err)
 		}
-		a.step("refresh after "+name, "TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED", func(ctx context.Context) error {
+		a.step("refresh after "+ending.name, "TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED", func(ctx context.Context) error {
 			_, err := p.Refresh(ctx, profile, pin)
 			return err
 		})
 		started := a.started(p, "kim", typePIN)
-		a.step("push after "+name, "PUSH_AUTH_FETCH_SECURED_MESSAGE_FETCHED PUSH_AUTH_AUTHENTICATED", func(ctx context.Context) error {
+		a.step("push after "+ending.name, "PUSH_AUTH_FETCH_SECURED_MESSAGE_FETCHED PUSH_AUTH_AUTHENTICATED", func(ctx context.Context) error {
 			m, err := p.Fetch(ctx, started.TransactionID, profile)
 			if err == nil {
 				_, err = p.Accept(ctx, m, pin)
 			}
 			return err
 		})
-		a.step("validate after "+name, "CLIENT_CREDENTIALS_CHECK_SUCCESS", func(ctx context.Context) error {
+		a.step("validate after "+ending.name, "CLIENT_CREDENTIALS_CHECK_SUCCESS", func(ctx context.Context) error {
 			v, err := p.Validate(ctx)
 			if err == nil && (v.Status != phone.Valid || len(v.Profiles) != 1) {
 				return fmt.Errorf("%s, profiles %v", v.Status, v.Profiles)

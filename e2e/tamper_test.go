@@ -13,6 +13,7 @@ var logTables = []string{"audit_events", "audit_seals", "audit_sealer", "audit_g
 
 // TestTampering changes the stored audit log with SQL, as somebody who owns the database could, and lets `audit verify` find it.
 func TestTampering(t *testing.T) {
+	t.Parallel()
 	d := own(t, func(name string) (*deployment, error) { return startCluster(name, clusterOptions{}) })
 	a := newActor(t, d)
 	for range 8 {
