@@ -46,8 +46,9 @@ type Revocations struct {
 	Hints hints
 	Now   func() time.Time
 
-	mu     sync.RWMutex
-	before map[string]int64 // subject → µs: what was issued then or earlier is revoked
+	mu      sync.RWMutex
+	before  map[string]int64 // subject → µs: what was issued then or earlier is revoked
+	loading map[string]int64 // while everything is read anew: what takes the place of before
 
 	polling sync.Mutex
 	marks   []mark // highest sequences seen, oldest first
@@ -70,21 +71,41 @@ func (r *Revocations) Load(ctx context.Context) error {
 	return r.load(ctx)
 }
 
+// load reads everything into a new snapshot, which forgets what is over. What is learned meanwhile goes into both: the
+// rows of the statement may be older. The marks stay, and the first one is before all rows: transactions that took their
+// sequence before this one was read may still be on their way.
 func (r *Revocations) load(ctx context.Context) error {
+	r.mu.Lock()
+	r.loading = map[string]int64{}
+	r.mu.Unlock()
 	now := r.Now()
 	rows, highest, err := r.Store.RevocationsAfter(ctx, 0, now)
+	r.mu.Lock()
+	fresh := r.loading
+	r.loading = nil
+	if err == nil {
+		for _, row := range rows {
+			put(fresh, row)
+		}
+		r.before = fresh
+	}
+	r.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("load revocations: %w", err)
 	}
-	fresh := make(map[string]int64, len(rows))
-	for _, row := range rows {
-		put(fresh, row)
+	if len(r.marks) == 0 {
+		r.marks = []mark{{now, 0}}
 	}
-	r.mu.Lock()
-	r.before = fresh
-	r.mu.Unlock()
-	r.marks, r.loaded = append(r.marks[:0], mark{now, highest}), now
+	r.mark(now, highest)
+	r.loaded = now
 	return nil
+}
+
+// mark notes how far the rows went at a moment.
+func (r *Revocations) mark(now time.Time, highest int64) {
+	if highest > r.marks[len(r.marks)-1].sequence {
+		r.marks = append(r.marks, mark{now, highest})
+	}
 }
 
 // Poll reads what is new.
@@ -106,9 +127,7 @@ func (r *Revocations) Poll(ctx context.Context) error {
 		return fmt.Errorf("poll revocations: %w", err)
 	}
 	r.learn(rows)
-	if last := r.marks[len(r.marks)-1]; highest > last.sequence {
-		r.marks = append(r.marks, mark{now, highest})
-	}
+	r.mark(now, highest)
 	return nil
 }
 
@@ -123,6 +142,9 @@ func (r *Revocations) learn(rows []store.Revocation) {
 	}
 	for _, row := range rows {
 		put(r.before, row)
+		if r.loading != nil {
+			put(r.loading, row)
+		}
 	}
 }
 
