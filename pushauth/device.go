@@ -3,7 +3,6 @@ package pushauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -53,18 +52,17 @@ type versionGate interface {
 	Move(ctx context.Context, s *settings.Snapshot, i store.Installation, header map[string][]string) (store.Installation, bool, error)
 }
 
-// deviceInstallations is what the app's side needs to know about installations and users. Errors: store.ErrNotFound.
+// deviceInstallations is what the app's side needs to know about installations. Errors: store.ErrNotFound.
 type deviceInstallations interface {
 	Installation(ctx context.Context, clientID string) (store.Installation, error)
-	Profile(ctx context.Context, clientID, profileID string) (store.Profile, error)
-	LockProfile(ctx context.Context, clientID, profileID string) (store.Profile, error)
 }
 
 // deviceEnrollments is what the app's side needs to know about enrollments. Errors: store.ErrNotFound.
 type deviceEnrollments interface {
 	InTx(ctx context.Context, f func(context.Context) error) error
-	Enrollment(ctx context.Context, id string) (store.Enrollment, error)
-	LockEnrollment(ctx context.Context, id string) (store.Enrollment, error)
+	EnrolledDevice(ctx context.Context, enrollmentID string) (store.EnrolledDevice, error)
+	// LockAnswering reads again under lock who may answer; what committed first wins.
+	LockAnswering(ctx context.Context, enrollmentID string) (store.Answering, error)
 }
 
 // deviceTransactions is what the app's side needs of Redis.
@@ -117,20 +115,15 @@ func deviceDisabled(code audit.Code) outcome.Failure {
 }
 
 // admit takes an installation that has proved itself: it is moved to the version that its request names, later events
-// say so, and a disabled version or another protocol ends here. gone is returned for an installation that does not exist any more.
-func (d *Device) admit(c echo.Context, s *settings.Snapshot, clientID string, gone error) error {
+// say so, and a disabled version or another protocol ends here.
+func (d *Device) admit(c echo.Context, s *settings.Snapshot, i store.Installation) error {
 	ctx := c.Request().Context()
-	i, err := d.Installations.Installation(ctx, clientID)
-	if errors.Is(err, store.ErrNotFound) {
-		return gone
-	}
-	if err != nil {
-		return fmt.Errorf("installation of a device: %w", err)
-	}
+	audit.Admit(ctx)
 	if appgate.APIVersionDiffers(c.Request().Header, i) {
 		return deviceOtherProtocol.About(audit.Count("api_version", i.APIVersion), audit.Detail("route", c.Path()))
 	}
-	if i, _, err = d.Gate.Move(ctx, s, i, c.Request().Header); err != nil {
+	i, _, err := d.Gate.Move(ctx, s, i, c.Request().Header)
+	if err != nil {
 		return err
 	}
 	audit.Know(ctx, audit.AppAgent(i.ClientID), audit.App(i.Application, i.Platform, i.Version))

@@ -165,22 +165,21 @@ func (d *Device) decideAnswer(c echo.Context, id string, version int, sealed err
 	if err := d.answerable(ctx, p, version); err != nil {
 		return none, err
 	}
-	if p.enrollment, err = d.Enrollments.Enrollment(ctx, p.EnrollmentID); err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			return none, d.revoked(ctx, p)
-		}
-		return none, fmt.Errorf("enrollment of a transaction: %w", err)
+	device, err := d.Enrollments.EnrolledDevice(ctx, p.EnrollmentID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return none, d.revoked(ctx, p)
+	case err != nil:
+		return none, fmt.Errorf("device of a transaction: %w", err)
 	}
+	p.enrollment = device.Enrollment
 	if err := p.encrypted(sealed); err != nil {
 		return none, err
 	}
 	if err := d.signed(ctx, p); err != nil {
 		return none, err
 	}
-	if err := d.admit(c, p.settings, p.ClientID, errRevoked); err != nil {
-		if errors.Is(err, errRevoked) {
-			return none, d.revoked(ctx, p)
-		}
+	if err := d.admit(c, p.settings, device.Installation); err != nil {
 		return none, err
 	}
 	if reason := p.misfit(); reason != "" {

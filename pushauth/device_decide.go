@@ -120,26 +120,17 @@ func (d *Device) judge(ctx context.Context, p *presented) (store.TransactionAnsw
 	return authenticated(p.ID), nil
 }
 
-// lock reads everything again that may have been revoked since the checks; what committed first wins. The profile is
-// taken before the enrollment, as everywhere.
+// lock reads everything again that may have been revoked since the checks; what committed first wins.
 func (d *Device) lock(ctx context.Context, p *presented) error {
-	profile, err := d.Installations.LockProfile(ctx, p.ClientID, p.ProfileID)
-	if err == nil && profile.UserID != p.UserID {
-		return errRevoked
-	}
-	if err == nil {
-		_, err = d.Enrollments.LockEnrollment(ctx, p.EnrollmentID)
-	}
-	var i store.Installation
-	if err == nil {
-		i, err = d.Installations.Installation(ctx, p.ClientID)
-	}
+	now, err := d.Enrollments.LockAnswering(ctx, p.EnrollmentID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return errRevoked
 	case err != nil:
 		return fmt.Errorf("read again under lock: %w", err)
-	case !appgate.Usable(p.settings.Version(i.Application, i.Platform, i.Version)):
+	case now.ClientID != p.ClientID || now.ProfileID != p.ProfileID || now.UserID != p.UserID:
+		return errRevoked
+	case !appgate.Usable(p.settings.Version(now.Application, now.Platform, now.Version)):
 		return deviceVersionOff
 	}
 	return nil
@@ -209,9 +200,9 @@ func (d *Device) checkPIN(ctx context.Context, p *presented) error {
 	case token.PINExpired:
 		failed.Reason = store.InvalidRequest
 		return d.end(ctx, p, answerWrongPIN.About(audit.Reason("expired")), failed)
-	case token.PINNoToken:
+	case token.PINNoToken, token.PINNoAccount:
 		failed.Reason = store.InvalidRequest
-		return d.end(ctx, p, answerWrongPIN.About(audit.Reason("no_token")), failed)
+		return d.end(ctx, p, answerWrongPIN.About(audit.Reason(string(check.Result))), failed)
 	}
 	return fmt.Errorf("check PIN: unknown result %q", check.Result)
 }

@@ -63,7 +63,7 @@ func (d *Device) fetch(c echo.Context) error {
 		return refusedProof(err, fetchInvalid)
 	}
 	audit.Know(ctx, audit.Client(e.ClientID), audit.User(e.UserID), audit.Profile(e.ProfileID))
-	if err := d.admit(c, s, e.ClientID, fetchInvalid.About(audit.Reason("installation_gone"))); err != nil {
+	if err := d.admit(c, s, e.Installation); err != nil {
 		return err
 	}
 	t, err := d.Transactions.Transaction(ctx, claims.TransactionID)
@@ -86,9 +86,6 @@ func (d *Device) fetch(c echo.Context) error {
 	}
 	challenge := secret.NewChallenge()
 	reply, err := d.message(ctx, s, e, t, challenge)
-	if errors.Is(err, store.ErrNotFound) {
-		return fetchInvalid.Because(err).About(audit.Reason("revoked"))
-	}
 	if err != nil {
 		return err
 	}
@@ -111,22 +108,22 @@ func (d *Device) fetch(c echo.Context) error {
 	return web.JSON(c, http.StatusOK, map[string]string{"message": reply})
 }
 
-// fetchProof verifies the proof of an enrollment and returns the enrollment, the claims, and the hash of the proof.
-func (d *Device) fetchProof(ctx context.Context, text string) (store.Enrollment, fetchClaims, string, error) {
+// fetchProof verifies the proof of an enrollment and returns the device, the claims, and the hash of the proof.
+func (d *Device) fetchProof(ctx context.Context, text string) (store.EnrolledDevice, fetchClaims, string, error) {
 	var claims fetchClaims
 	proof, err := protocol.ParseSigned(text)
 	if err != nil {
-		return store.Enrollment{}, claims, "", err
+		return store.EnrolledDevice{}, claims, "", err
 	}
 	if proof.KID == "" {
-		return store.Enrollment{}, claims, "", protocol.BadShape
+		return store.EnrolledDevice{}, claims, "", protocol.BadShape
 	}
-	e, err := d.Enrollments.Enrollment(ctx, proof.KID)
+	e, err := d.Enrollments.EnrolledDevice(ctx, proof.KID)
 	if errors.Is(err, store.ErrNotFound) {
 		return e, claims, "", protocol.UnknownKey
 	}
 	if err != nil {
-		return e, claims, "", fmt.Errorf("enrollment of a proof: %w", err)
+		return e, claims, "", fmt.Errorf("device of a proof: %w", err)
 	}
 	key, err := protocol.StoredKey(e.SigningKey)
 	if err != nil {
@@ -161,12 +158,8 @@ func notFetched(err error) error {
 	return err
 }
 
-// message signs and encrypts what the user is to see. Errors: store.ErrNotFound when the user is gone.
-func (d *Device) message(ctx context.Context, s *settings.Snapshot, e store.Enrollment, t store.Transaction, challenge string) (string, error) {
-	profile, err := d.Installations.Profile(ctx, t.ClientID, t.ProfileID)
-	if err != nil {
-		return "", fmt.Errorf("user of a transaction: %w", err)
-	}
+// message signs and encrypts what the user is to see.
+func (d *Device) message(ctx context.Context, s *settings.Snapshot, e store.EnrolledDevice, t store.Transaction, challenge string) (string, error) {
 	claims := map[string]any{
 		"iss": d.Devices.Issuer, "aud": e.ID, "iat": d.Now().Unix(), "exp": t.ExpiresAt.Unix(),
 		"transaction_id": t.ID, "user": t.ProfileID, "method": lowerMethod(t.Method), "answer_version": t.AnswerVersion,
@@ -174,7 +167,7 @@ func (d *Device) message(ctx context.Context, s *settings.Snapshot, e store.Enro
 		"max_attempts": pinLimit(s, t), "remaining_attempts": nil,
 	}
 	if limit := pinLimit(s, t); limit > 0 {
-		claims["remaining_attempts"] = max(limit-profile.PINFailures, 0)
+		claims["remaining_attempts"] = max(limit-e.Profile.PINFailures, 0)
 	}
 	for field, sealed := range map[string]string{secureMessageField: t.SecureMessage, signingDataField: t.SigningData} {
 		clear, err := openText(d.Keys, t.ID, field, sealed)

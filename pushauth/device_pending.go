@@ -47,7 +47,14 @@ func (d *Device) pending(c echo.Context) error {
 		return pendingBadToken
 	}
 	audit.Know(ctx, audit.Client(t.ClientID))
-	if err := d.admit(c, s, t.ClientID, pendingBadToken); err != nil {
+	i, err := d.Installations.Installation(ctx, t.ClientID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return pendingBadToken
+	case err != nil:
+		return fmt.Errorf("installation of a token: %w", err)
+	}
+	if err := d.admit(c, s, i); err != nil {
 		return err
 	}
 	if err := web.BindJSON(c, &struct{}{}); err != nil {

@@ -55,8 +55,8 @@ func DefaultLimits() Limits {
 type portalEnrollments interface {
 	InTx(ctx context.Context, f func(context.Context) error) error
 	Enrollment(ctx context.Context, id string) (store.Enrollment, error)
-	EnrollmentsOfUser(ctx context.Context, userID string) ([]store.Enrollment, error)
-	Installation(ctx context.Context, clientID string) (store.Installation, error)
+	EnrolledDevice(ctx context.Context, enrollmentID string) (store.EnrolledDevice, error)
+	EnrolledDevicesOfUser(ctx context.Context, userID string) ([]store.EnrolledDevice, error)
 	MarkPushStale(ctx context.Context, id string, hash []byte, now time.Time) error
 }
 

@@ -2,7 +2,6 @@ package pushauth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 
@@ -123,20 +122,13 @@ func (p *Portal) possibilities(c echo.Context, v version, aim func(store.Enrollm
 	if err := v.admit(s, availabilityDisabled); err != nil {
 		return nil, err
 	}
-	enrollments, err := p.Enrollments.EnrollmentsOfUser(ctx, parameter(c, "user_id"))
+	enrolled, err := p.Enrollments.EnrolledDevicesOfUser(ctx, parameter(c, "user_id"))
 	if err != nil {
 		return nil, err
 	}
 	var devices []device
-	for _, e := range enrollments {
-		if !aim(e) {
-			continue
-		}
-		d, usable, err := p.device(ctx, s, e)
-		if err != nil {
-			return nil, err
-		}
-		if usable {
+	for _, e := range enrolled {
+		if d, usable := deviceOf(s, e); usable && aim(e.Enrollment) {
 			devices = append(devices, d)
 		}
 	}
@@ -187,23 +179,17 @@ func (p *Portal) available(ctx context.Context, kind *settings.AuthenticationTyp
 	}
 }
 
-// device finds out what is configured for an enrollment, and whether a push can go there.
-func (p *Portal) device(ctx context.Context, s *settings.Snapshot, e store.Enrollment) (d device, usable bool, err error) {
+// deviceOf finds out what is configured for an enrollment, and whether a push can go there.
+func deviceOf(s *settings.Snapshot, e store.EnrolledDevice) (d device, usable bool) {
 	if e.PushState != store.PushActive || len(e.PushToken) == 0 {
-		return device{}, false, nil
+		return device{}, false
 	}
-	installation, err := p.Enrollments.Installation(ctx, e.ClientID)
-	if errors.Is(err, store.ErrNotFound) {
-		return device{}, false, nil
-	}
-	if err != nil {
-		return device{}, false, err
-	}
+	i := e.Installation
 	d = device{
-		Enrollment:  e,
-		application: s.Application(installation.Application),
-		version:     s.Version(installation.Application, installation.Platform, installation.Version),
+		Enrollment:  e.Enrollment,
+		application: s.Application(i.Application),
+		version:     s.Version(i.Application, i.Platform, i.Version),
 	}
 	usable = d.application != nil && d.version != nil && d.version.CurrentStatus() != settings.VersionDisabled
-	return d, usable, nil
+	return d, usable
 }

@@ -107,21 +107,17 @@ func (p *Portal) target(ctx context.Context, s *settings.Snapshot, r initRequest
 	if !s.Document.MobileAuthentication.PushAuthenticationOn() {
 		return device{}, initPushOff
 	}
-	enrollments, err := p.Enrollments.EnrollmentsOfUser(ctx, r.userID)
+	enrolled, err := p.Enrollments.EnrolledDevicesOfUser(ctx, r.userID)
 	if err != nil {
 		return device{}, err
 	}
 	var found []device
 	failure := initNoDevice
-	for _, e := range enrollments {
-		if !r.aimsAt(e) {
+	for _, e := range enrolled {
+		if !r.aimsAt(e.Enrollment) {
 			continue
 		}
-		d, usable, err := p.device(ctx, s, e)
-		if err != nil {
-			return device{}, err
-		}
-		if usable {
+		if d, usable := deviceOf(s, e); usable {
 			found = append(found, d)
 		} else {
 			failure = initNoDevice.About(audit.Detail("push", string(e.PushState)))

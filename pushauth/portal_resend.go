@@ -107,16 +107,14 @@ func (p *Portal) resendable(ctx context.Context, id, userID string) (store.Trans
 // again sends the push of a counted resend. When that comes to nothing the count is given back; when there is nobody
 // left to push to, the transaction ends.
 func (p *Portal) again(ctx context.Context, s *settings.Snapshot, t store.Transaction) error {
-	e, err := p.Enrollments.Enrollment(ctx, t.EnrollmentID)
+	e, err := p.Enrollments.EnrolledDevice(ctx, t.EnrollmentID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return errors.Join(err, p.Transactions.ReturnResend(ctx, t.ID))
 	}
 	var d device
 	usable := false
 	if err == nil {
-		if d, usable, err = p.device(ctx, s, e); err != nil {
-			return errors.Join(err, p.Transactions.ReturnResend(ctx, t.ID))
-		}
+		d, usable = deviceOf(s, e)
 	}
 	if !usable {
 		return p.nobodyLeft(ctx, t)
@@ -125,7 +123,7 @@ func (p *Portal) again(ctx context.Context, s *settings.Snapshot, t store.Transa
 	if err != nil {
 		return errors.Join(err, p.Transactions.ReturnResend(ctx, t.ID))
 	}
-	sent := p.Push.Send(ctx, s, t, e, d.version, open)
+	sent := p.Push.Send(ctx, s, t, d.Enrollment, d.version, open)
 	audit.Know(ctx, audit.App(d.application.ID, d.Platform, d.version.Version))
 	if sent.Accepted {
 		return nil
@@ -133,7 +131,7 @@ func (p *Portal) again(ctx context.Context, s *settings.Snapshot, t store.Transa
 	if err := p.Transactions.ReturnResend(ctx, t.ID); err != nil {
 		return err
 	}
-	return p.notSent(ctx, resendNotSent, sent, e)
+	return p.notSent(ctx, resendNotSent, sent, d.Enrollment)
 }
 
 // nobodyLeft ends a transaction whose enrollment or push token went.

@@ -36,6 +36,23 @@ type Enrollment struct {
 // PushTokenPlace names where the sealed push token is kept: sealing binds it to this enrollment.
 func (e Enrollment) PushTokenPlace() string { return "enrollment/" + e.ID + "/push_token" }
 
+// EnrolledDevice is an enrollment with what it belongs to: the user of an installation.
+type EnrolledDevice struct {
+	Enrollment
+	Profile      Profile
+	Installation Installation
+}
+
+// Answering is who answers for an enrollment, and with which version of the app.
+type Answering struct {
+	ClientID    string
+	ProfileID   string
+	UserID      string
+	Application string
+	Platform    string
+	Version     string
+}
+
 // EnrollmentStep is how far an enrollment in flight has come.
 type EnrollmentStep string
 

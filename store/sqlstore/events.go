@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"tokenserver/audit"
@@ -80,6 +81,7 @@ type committer struct {
 	store *Store
 	queue chan batch
 	stop  chan struct{} // closed when nothing more is taken
+	once  sync.Once     // closes stop: a store may be closed twice
 	done  chan struct{}
 }
 
@@ -124,7 +126,7 @@ func (c *committer) commit(ctx context.Context, events []audit.Event) error {
 }
 
 func (c *committer) close() {
-	close(c.stop)
+	c.once.Do(func() { close(c.stop) })
 	<-c.done
 }
 

@@ -14,6 +14,9 @@ type Enrollments interface {
 	AddEnrollment(ctx context.Context, e store.Enrollment) error
 	Enrollment(ctx context.Context, id string) (store.Enrollment, error)
 	LockEnrollment(ctx context.Context, id string) (store.Enrollment, error)
+	EnrolledDevice(ctx context.Context, enrollmentID string) (store.EnrolledDevice, error)
+	EnrolledDevicesOfUser(ctx context.Context, userID string) ([]store.EnrolledDevice, error)
+	LockAnswering(ctx context.Context, enrollmentID string) (store.Answering, error)
 	EnrollmentOf(ctx context.Context, clientID, profileID string) (store.Enrollment, error)
 	EnrollmentsOfUser(ctx context.Context, userID string) ([]store.Enrollment, error)
 	EnrollmentsOfClient(ctx context.Context, clientID string) ([]store.Enrollment, error)
@@ -35,6 +38,8 @@ func TestEnrollments(t *testing.T, s Enrollments) {
 	t.Run("round trip", func(t *testing.T) { roundTripEnrollment(t, s) })
 	t.Run("one for each profile", func(t *testing.T) { uniqueEnrollments(t, s) })
 	t.Run("lists", func(t *testing.T) { listEnrollments(t, s) })
+	t.Run("devices", func(t *testing.T) { enrolledDevices(t, s) })
+	t.Run("who answers is locked", func(t *testing.T) { lockAnswering(t, s) })
 	t.Run("push token", func(t *testing.T) { swapPushToken(t, s) })
 	t.Run("goes with its profile", func(t *testing.T) { enrollmentWithoutProfile(t, s) })
 	t.Run("turns", func(t *testing.T) { raceForTurns(t, s) })
