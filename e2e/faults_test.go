@@ -23,13 +23,28 @@ func TestFaults(t *testing.T) {
 	d := own(t, func(name string) (*deployment, error) {
 		return startCluster(name, clusterOptions{ownPostgres: true, persist: true})
 	})
-	t.Run("killed servers", func(t *testing.T) { killedServers(t, d) })
+	t.Run("servers killed under load", func(t *testing.T) {
+		killed(t, d, disaster{rounds: 20, strike: d.killServer, repair: d.restartServer})
+	})
+	t.Run("PostgreSQL killed under load", func(t *testing.T) {
+		killed(t, d, disaster{
+			rounds: 3, strike: func(int) { d.postgres.Kill() }, repair: func(int) error { return d.restartPostgres() },
+		})
+	})
+	t.Run("Redis killed under load", func(t *testing.T) {
+		killed(t, d, disaster{rounds: 3, strike: func(int) { d.redis.Kill() }, repair: func(int) error { return d.redis.Restart() }})
+	})
 	t.Run("Redis paused", func(t *testing.T) {
 		outage(t, d, d.redis.Pause, func() error { d.redis.Continue(); return nil })
 	})
 	t.Run("Redis killed", func(t *testing.T) { outage(t, d, d.redis.Kill, d.redis.Restart) })
 	t.Run("PostgreSQL killed", func(t *testing.T) { outage(t, d, d.postgres.Kill, d.restartPostgres) })
 }
+
+// killServer kills one of the processes, each in its turn.
+func (d *deployment) killServer(round int) { d.servers[round%len(d.servers)].kill() }
+
+func (d *deployment) restartServer(round int) error { return d.servers[round%len(d.servers)].start() }
 
 // restartPostgres starts a killed PostgreSQL again. It refuses as long as the last back end of the former one has not gone.
 func (d *deployment) restartPostgres() error {
@@ -46,29 +61,32 @@ func (d *deployment) restartPostgres() error {
 // TestKilledEmbedded kills a server on embedded stores under a load. It forgets what was in flight, and nothing that it has told.
 func TestKilledEmbedded(t *testing.T) {
 	t.Parallel()
-	const rounds = 5
-	killed(t, own(t, startEmbedded), rounds, true)
+	d := own(t, startEmbedded)
+	killed(t, d, disaster{rounds: 5, strike: d.killServer, repair: d.restartServer, forgets: true})
 }
 
-// killedServers kills one of the two processes twenty times in the middle of a load.
-func killedServers(t *testing.T, d *deployment) {
-	const rounds = 20
-	killed(t, d, rounds, false)
-	d.noOrphans(t)
+// disaster is something that happens to a deployment under load, several times.
+type disaster struct {
+	rounds  int
+	strike  func(round int)
+	repair  func(round int) error
+	forgets bool // what is in flight gets lost
 }
 
-// killed kills processes in turn under a load and starts them again. forgets says that what is in flight gets lost with them.
-func killed(t *testing.T, d *deployment, rounds int, forgets bool) {
+// killed lets a disaster happen again and again, and compares what phones and portals were told with the audit log.
+func killed(t *testing.T, d *deployment, what disaster) {
 	t.Helper()
 	l := startLoad(t, d, 4)
-	for i := range rounds {
-		s := d.servers[i%len(d.servers)]
+	for round := range what.rounds {
 		l.more(12)
-		s.kill()
+		what.strike(round)
 		l.more(4)
-		if err := s.start(); err != nil {
+		if err := what.repair(round); err != nil {
 			l.stop()
 			t.Fatal(err)
+		}
+		for _, s := range d.servers {
+			s.await(t, http.StatusOK, healingTime)
 		}
 	}
 	l.more(20)
@@ -78,7 +96,7 @@ func killed(t *testing.T, d *deployment, rounds int, forgets bool) {
 	}
 	lost := 0
 	for _, deed := range deeds {
-		deed.check(t, d.log, forgets)
+		deed.check(t, d.log, what.forgets)
 		for _, tried := range deed.attempts {
 			if !tried.answered {
 				lost++
@@ -86,6 +104,9 @@ func killed(t *testing.T, d *deployment, rounds int, forgets bool) {
 		}
 	}
 	t.Logf("%d deeds, %d attempts, %d without an answer", len(deeds), l.made, lost)
+	if d.dsn != "" {
+		d.noOrphans(t)
+	}
 	d.whole(t)
 }
 
