@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -118,6 +119,11 @@ func parseEventsQuery(values url.Values) (eventsQuery, error) {
 		}
 		if start > end {
 			return q, fmt.Errorf("start_date is after end_date")
+		}
+	}
+	for name, list := range values {
+		if slices.ContainsFunc(list, func(v string) bool { return !web.IsText(v) }) {
+			return q, fmt.Errorf("parameter %q is no text", name)
 		}
 	}
 	if len(q.filter.Codes) > largestPageSize || len(q.filter.Without) > largestPageSize {

@@ -42,13 +42,13 @@ func TestForeignBytes(t *testing.T) {
 			401, "invalid_client", "TOKEN_REQUEST_INVALID_CLIENT",
 		},
 		{"revoke", send(request{path: "/v1/revoke", basic: []string{"\xff", "x"}, form: url.Values{"token": {"x"}}}), 401, "invalid_client", "TOKEN_REVOKE_CLIENT_INVALID"},
-		{"API client", send(request{path: "/api/v1/events", basic: []string{"\x00", "x"}}), 401, "unauthorized", "API_ACCESS_NOT_ALLOWED_INVALID_CLIENT_CREDENTIALS"},
+		{"API client", send(request{path: "/api/v1/events", basic: []string{"\x00", "x"}}), 401, "unauthorized", "API_ACCESS_NOT_ALLOWED_INVALID_CREDENTIALS"},
 		{"events", api(auditClient, "/api/v1/events?user_id=%00"), 400, "invalid_request", "API_ACCESS_GRANTED"},
-		{"portal, result", api(portalClient, "/api/v4/authenticate/transaction/%00"), 404, "not_found", "API_ACCESS_GRANTED PUSH_AUTH_RESULT_FAILURE"},
-		{"portal, user", api(portalClient, "/api/v4/authenticate/user/%ff/enabled"), 404, "not_found", "API_ACCESS_GRANTED"},
-		{"portal, start", initialize, 400, "invalid_request", "API_ACCESS_GRANTED PUSH_AUTH_INIT_FAILURE"},
+		{"portal, result", api(portalClient, "/api/v4/authenticate/transaction/%00"), 404, "1006", "API_ACCESS_GRANTED PUSH_AUTH_TRANSACTION_NOT_RETRIEVED"},
+		{"portal, user", api(portalClient, "/api/v4/authenticate/user/%ff/enabled"), 200, "", "API_ACCESS_GRANTED"},
+		{"portal, start", initialize, 400, "1003", "API_ACCESS_GRANTED PUSH_AUTH_INIT_FAILURE_INVALID_REQ"},
 		{"registration", raw("/v2/client/registration", `{"identifier":"\u0000","client_statement":"x"}`), 400, "invalid_request", "DYNAMIC_REG_INVALID_REQUEST"},
 		{"enrollment", raw("/mobile-auth/v1/enrollments", `{"push_token":"\u0000"}`), 400, "invalid_request", "ENROLLMENT_INIT_FAILURE_INVALID_REQ"},
-		{"fetch", raw("/mobile-auth/v1/transactions/fetch", `{"proof":"\u0000"}`), 400, "invalid_request", "PUSH_AUTH_FETCH_FAILED_TRANSACTION_INVALID"},
+		{"fetch", raw("/mobile-auth/v1/transactions/fetch", `{"proof":"\u0000"}`), 404, "1006", "PUSH_AUTH_FETCH_FAILED_INVALID_TRANSACTION"},
 	})
 }

@@ -115,7 +115,7 @@ func (b *Browser) authorize(c echo.Context) error {
 		redirectURI: r.redirectURI, mode: modeQuery, clientName: r.client.name(),
 		language: pages.Language(r.get("language"), r.get("ui_locales"), c.Request().Header.Get("Accept-Language")),
 	}
-	if len(r.get("state")) <= maxState && len(r.values["state"]) == 1 {
+	if len(r.get("state")) <= maxState && len(r.values["state"]) == 1 && visible(r.get("state")) {
 		to.state = r.get("state")
 	}
 	web.AnswerFailuresBy(c, b.fail(to))
@@ -162,6 +162,9 @@ func authorizeParameters(c echo.Context) (url.Values, error) {
 		return nil, authorizeMalformed.Because(err).About(audit.Reason("malformed encoding"))
 	}
 	for name, list := range values { // an empty parameter counts as absent
+		if !web.IsText(name) || slices.ContainsFunc(list, func(v string) bool { return !web.IsText(v) }) {
+			return nil, authorizeMalformed.About(audit.Reason("malformed encoding"))
+		}
 		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
 		if len(list) == 0 {
 			delete(values, name)
@@ -197,7 +200,7 @@ func (r *authorizeRequest) checkRedirect() error {
 	return nil
 }
 
-// checkForm is step 5: repetitions, the presence of response_type, lengths, the response mode.
+// checkForm is step 5: repetitions, the presence of response_type, state and nonce, the response mode.
 func (r *authorizeRequest) checkForm() error {
 	r.mode = r.get("response_mode")
 	if r.mode == "" {
@@ -215,11 +218,20 @@ func (r *authorizeRequest) checkForm() error {
 		return authorizeInvalid.About(audit.Detail("field", "state"), audit.Reason("too long"))
 	case len(r.get("nonce")) > maxNonce:
 		return authorizeInvalid.About(audit.Detail("field", "nonce"), audit.Reason("too long"))
+	case !visible(r.get("state")):
+		return authorizeInvalid.About(audit.Detail("field", "state"), audit.Reason("malformed"))
+	case !visible(r.get("nonce")):
+		return authorizeInvalid.About(audit.Detail("field", "nonce"), audit.Reason("malformed"))
 	case r.mode != modeQuery && r.mode != modeForm,
 		r.mode == modeForm && !strings.HasPrefix(r.redirectURI, "https://") && !strings.HasPrefix(r.redirectURI, "http://"):
 		return authorizeInvalid.About(audit.Detail("field", "response_mode"), audit.Reason("unsupported"))
 	}
 	return nil
+}
+
+// visible tells whether a text consists of VSCHAR alone (RFC 6749 appendix A): anything else would not come back as it was.
+func visible(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e }) < 0
 }
 
 // repeatable: the families of custom parameters, and the resource indicators (RFC 8707 §2).

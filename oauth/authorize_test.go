@@ -30,6 +30,9 @@ func TestAuthorizeShowsPages(t *testing.T) {
 		{"redirect repeated", url.Values{"client_id": {"web"}, "redirect_uri": {"https://web.example/back", "https://evil.example"}}, 400, "not registered", audit.AuthzRequestRedirectUriInvalid},
 		{"redirect missing, several registered", parameters("native"), 400, "not registered", audit.AuthzRequestRedirectUriInvalid},
 		{"redirect missing, openid", parameters("web", "scope", "openid"), 400, "not registered", audit.AuthzRequestRedirectUriInvalid},
+		{"NUL", parameters("\x00"), 400, "cannot be answered", audit.AuthzRequestInvalid},
+		{"no UTF-8", parameters("\xff"), 400, "cannot be answered", audit.AuthzRequestInvalid},
+		{"NUL somewhere", parameters("web", "ui_locales", "a\x00"), 400, "cannot be answered", audit.AuthzRequestInvalid},
 		{"query too long", parameters("web", "x", strings.Repeat("x", 9000)), 400, "cannot be answered", audit.AuthzRequestInvalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -83,6 +86,9 @@ func TestAuthorizeAnswersTheClient(t *testing.T) {
 		{"repeated parameter", repeated, "invalid_request", "s1", audit.AuthzRequestInvalid},
 		{"repeated state", twoStates, "invalid_request", "", audit.AuthzRequestInvalid},
 		{"state too long", parameters("web", "state", strings.Repeat("s", 2049)), "invalid_request", "", audit.AuthzRequestInvalid},
+		{"state with a control character", parameters("web", "state", "a\rb"), "invalid_request", "", audit.AuthzRequestInvalid},
+		{"state beyond ASCII", parameters("web", "state", "zürich"), "invalid_request", "", audit.AuthzRequestInvalid},
+		{"nonce with a control character", parameters("web", "nonce", "a\nb"), "invalid_request", "s1", audit.AuthzRequestInvalid},
 		{"nonce too long", parameters("web", "nonce", strings.Repeat("n", 513)), "invalid_request", "s1", audit.AuthzRequestInvalid},
 		{"response mode", parameters("web", "response_mode", "fragment"), "invalid_request", "s1", audit.AuthzRequestInvalid},
 		{"form post to an app", parameters(phoneOne, "response_mode", "form_post"), "invalid_request", "s1", audit.AuthzRequestInvalid},

@@ -43,4 +43,6 @@ func (a *Addresses) Exhausted(ctx context.Context, address string) bool {
 }
 
 // Spend counts one failed, anonymous request.
-func (a *Addresses) Spend(ctx context.Context, address string) { a.Limiter.Spend(ctx, Network(address)) }
+func (a *Addresses) Spend(ctx context.Context, address string) {
+	a.Limiter.Spend(ctx, Network(address))
+}

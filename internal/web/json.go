@@ -24,7 +24,7 @@ var (
 
 const maxDepth = 32
 
-// BindJSON reads one JSON object into target: application/json, no unknown and no repeated members, nothing after it.
+// BindJSON reads one JSON object into target: application/json, no unknown and no repeated members, no NUL, nothing after it.
 func BindJSON(c echo.Context, target any) error {
 	kind, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
 	if err != nil || kind != echo.MIMEApplicationJSON {
@@ -69,6 +69,9 @@ func unrepeated(body []byte) error {
 		}
 		if first && token != json.Delim('{') || !first && len(open) == 0 {
 			return fmt.Errorf("%w: not one JSON object", ErrMalformed)
+		}
+		if s, ok := token.(string); ok && !IsText(s) { // an escaped NUL: no store can hold it
+			return fmt.Errorf("%w: NUL in a text", ErrMalformed)
 		}
 		if name, ok := token.(string); ok && len(open) > 0 && open[len(open)-1].key {
 			top := &open[len(open)-1]

@@ -204,6 +204,25 @@ func TestParseForm(t *testing.T) {
 	if _, err := web.ParseForm("a=%zz"); !errors.Is(err, web.ErrMalformed) {
 		t.Errorf("malformed: %v", err)
 	}
+	for _, encoded := range []string{"a=%00", "a=x%ffy", "%00=a", "a=%c3"} {
+		if _, err := web.ParseForm(encoded); !errors.Is(err, web.ErrMalformed) {
+			t.Errorf("%s: %v", encoded, err)
+		}
+	}
+}
+
+func TestNoNULInJSON(t *testing.T) {
+	for body, bad := range map[string]bool{
+		`{"a":"x\\u0000"}`:        false, // a backslash, and what looks like it
+		`{"a":"x\u0000"}`:         true,
+		`{"a\u0000":"x"}`:         true,
+		`{"a":["x",["y\u0000"]]}`: true,
+	} {
+		var target map[string]any
+		if err := web.DecodeJSON([]byte(body), &target); errors.Is(err, web.ErrMalformed) != bad {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
 }
 
 func TestBasicCredentials(t *testing.T) {

@@ -214,6 +214,9 @@ func (s *Store) execLast(ctx context.Context, query string, args ...any) error {
 
 // row reads one row; no row is store.ErrNotFound. With RETURNING it decides a conditional statement.
 func (s *Store) row(ctx context.Context, query string, args []any, into ...any) error {
+	if foreign(args) {
+		return store.ErrNotFound
+	}
 	tx := transactionOf(ctx)
 	if tx == nil && writes(query) {
 		release, err := s.turn(ctx)
@@ -239,6 +242,9 @@ func (s *Store) row(ctx context.Context, query string, args []any, into ...any) 
 
 // each calls scan for every row.
 func (s *Store) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) (err error) {
+	if foreign(args) {
+		return nil
+	}
 	rows, err := s.in(ctx).QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
 		return s.classify(err)
