@@ -37,6 +37,15 @@ type AccessToken struct {
 	AMR         []string // methods of the sign-in
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
+	Outlived    Outlived
+}
+
+// Outlived tells which revocations a token came after although its time alone would not show it: the newest of each
+// subject that was known when the token was issued. Zero = the time shows it.
+type Outlived struct {
+	Client  time.Time
+	Profile time.Time
+	User    time.Time
 }
 
 // TokenFamily is all refresh tokens that descend from one grant. SQL row; rotated by one conditional UPDATE on

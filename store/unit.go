@@ -23,9 +23,11 @@ func Kept(err error) (error, bool) {
 	return err, false
 }
 
-// Unit is one SQL transaction as its function sees it: work to do once it has committed.
+// Unit is one SQL transaction as its function sees it: work to do once it has committed, and what its parts have to know
+// of each other before.
 type Unit struct {
 	after []func(context.Context)
+	notes map[any]any
 }
 
 type unitKey struct{}
@@ -45,6 +47,24 @@ func AfterCommit(ctx context.Context, f func(context.Context)) {
 	f(ctx)
 }
 
+// Note keeps a value until the transaction of ctx ends, one for each key. Outside a transaction it keeps nothing.
+func Note(ctx context.Context, key, value any) {
+	if u, ok := ctx.Value(unitKey{}).(*Unit); ok {
+		if u.notes == nil {
+			u.notes = map[any]any{}
+		}
+		u.notes[key] = value
+	}
+}
+
+// Noted returns what Note kept in the transaction of ctx, nil when there is nothing.
+func Noted(ctx context.Context, key any) any {
+	if u, ok := ctx.Value(unitKey{}).(*Unit); ok {
+		return u.notes[key]
+	}
+	return nil
+}
+
 // Committed runs what AfterCommit collected. Stores call it with the context from outside the transaction.
 func (u *Unit) Committed(ctx context.Context) {
 	for _, f := range u.after {
@@ -53,5 +73,5 @@ func (u *Unit) Committed(ctx context.Context) {
 	u.after = nil
 }
 
-// Reset forgets what AfterCommit collected: the transaction rolled back or is tried again.
-func (u *Unit) Reset() { u.after = nil }
+// Reset forgets what AfterCommit and Note collected: the transaction rolled back or is tried again.
+func (u *Unit) Reset() { u.after, u.notes = nil, nil }

@@ -39,7 +39,7 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 	if g.UserID != "" {
 		out.FamilyID = s.NewID()
 	}
-	access := g.accessToken(out.FamilyID, s.stamp(), now.Add(g.AccessLife))
+	access := s.accessToken(ctx, g, out.FamilyID, now)
 	bearer, err := s.newAccessToken(ctx, g, &access)
 	if err != nil {
 		return Issued{}, err
@@ -62,12 +62,15 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 	return out, nil
 }
 
-func (g Grant) accessToken(familyID string, issued, ends time.Time) store.AccessToken {
-	return store.AccessToken{
+func (s *Service) accessToken(ctx context.Context, g Grant, familyID string, now time.Time) store.AccessToken {
+	t := store.AccessToken{
 		ClientID: g.ClientID, Kind: g.Kind, UserID: g.UserID, ProfileID: g.ProfileID, FamilyID: familyID,
 		Application: g.Application, Platform: g.Platform, Version: g.Version, Scopes: g.Scopes, Audience: g.Audience,
-		UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, IssuedAt: issued, ExpiresAt: ends,
+		UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
+		IssuedAt: now.UTC().Truncate(time.Microsecond), ExpiresAt: now.Add(g.AccessLife),
 	}
+	t.Outlived = s.Revocations.outlived(ctx, &t)
+	return t
 }
 
 // newAccessToken makes the text of an access token in the format of the grant and puts its ID into the record.

@@ -78,7 +78,7 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 	g.ClientID, g.ProfileID, g.UserID, g.Kind = f.ClientID, f.ProfileID, f.UserID, f.Kind
 	g.AuthTime, g.ACR, g.AMR, g.Nonce = f.AuthTime, f.ACR, f.AMR, ""
 	now := s.Now()
-	access := g.accessToken(f.ID, s.stamp(), now.Add(g.AccessLife))
+	access := s.accessToken(ctx, g, f.ID, now)
 	bearer, err := s.newAccessToken(ctx, g, &access)
 	if err != nil {
 		return Issued{}, err

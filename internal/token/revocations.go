@@ -18,6 +18,9 @@ const (
 	lateCommit = 10 * time.Second
 	// keepFor is how long a revocation is kept: the longest life of an access token, and some clock drift.
 	keepFor = 25 * time.Hour
+	// drift is how far the clocks of two processes may be apart: a revocation reaches that far ahead of the clock of who
+	// revokes. Whoever runs several processes keeps their clocks closer together.
+	drift = 2 * time.Second
 	// hintTopic is where processes tell each other that there are new rows.
 	hintTopic = "revocations"
 )
@@ -60,9 +63,6 @@ type mark struct {
 	at       time.Time
 	sequence int64
 }
-
-// forever is the moment of subjects that never come back: families and single tokens.
-const forever = int64(1) << 62
 
 // Load reads everything.
 func (r *Revocations) Load(ctx context.Context) error {
@@ -174,43 +174,4 @@ func (r *Revocations) Run(ctx context.Context, report func(error)) {
 			report(err)
 		}
 	}
-}
-
-// add writes revocations in the transaction of ctx. This process obeys them from the commit on, the others within a
-// second.
-func (r *Revocations) add(ctx context.Context, rows ...store.Revocation) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := r.Store.AddRevocations(ctx, rows, r.Now().Add(keepFor)); err != nil {
-		return fmt.Errorf("add revocations: %w", err)
-	}
-	store.AfterCommit(ctx, func(ctx context.Context) {
-		r.learn(rows)
-		_ = r.Hints.Hint(ctx, hintTopic) // lost: the others poll within a second
-	})
-	return nil
-}
-
-// Cover tells whether a token was revoked. No round trip.
-func (r *Revocations) Cover(t *store.AccessToken) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if len(r.before) == 0 {
-		return false
-	}
-	issued := t.IssuedAt.UnixMicro()
-	var space [192]byte
-	covered := func(parts ...string) bool {
-		key := space[:0]
-		for _, part := range parts {
-			key = append(key, part...)
-		}
-		before, found := r.before[string(key)]
-		return found && issued <= before
-	}
-	return covered("token:", t.ID) || covered("client:", t.ClientID) ||
-		t.FamilyID != "" && covered("family:", t.FamilyID) ||
-		t.UserID != "" && covered("user:", t.UserID) ||
-		t.ProfileID != "" && t.ProfileID != StaticProfile && covered("profile:", t.ClientID, "/", t.ProfileID)
 }

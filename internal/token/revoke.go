@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"tokenserver/store"
 )
@@ -15,7 +14,7 @@ func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int,
 		return count, err
 	}
 	// A grant without a refresh token has access tokens of that family, but no row.
-	return 0, s.Revocations.add(ctx, store.Revocation{Subject: "family:" + familyID, Before: time.UnixMicro(forever)})
+	return 0, s.Revocations.endForever(ctx, "family:"+familyID)
 }
 
 // FamilyOf returns the family that a refresh token, current or rotated out, belongs to. Nothing is counted.
@@ -39,7 +38,7 @@ func (s *Service) RevokeProfile(ctx context.Context, clientID, profileID string)
 	if err != nil {
 		return 0, err
 	}
-	return count, s.Revocations.add(ctx, store.Revocation{Subject: "profile:" + clientID + "/" + profileID, Before: s.stamp()})
+	return count, s.Revocations.end(ctx, profileSubject(clientID, profileID))
 }
 
 // RevokeClient ends every token of a client, its own ones included, in the transaction of ctx.
@@ -48,7 +47,7 @@ func (s *Service) RevokeClient(ctx context.Context, clientID string) (count int,
 	if err != nil {
 		return 0, err
 	}
-	return count, s.Revocations.add(ctx, store.Revocation{Subject: "client:" + clientID, Before: s.stamp()})
+	return count, s.Revocations.end(ctx, clientSubject(clientID))
 }
 
 // RevokeUser ends every token of a user, on all clients, in the transaction of ctx.
@@ -57,7 +56,7 @@ func (s *Service) RevokeUser(ctx context.Context, userID string) (count int, err
 	if err != nil {
 		return 0, err
 	}
-	return count, s.Revocations.add(ctx, store.Revocation{Subject: "user:" + userID, Before: s.stamp()})
+	return count, s.Revocations.end(ctx, userSubject(userID))
 }
 
 // RevokeKind ends the families of one kind of a client, or of one profile of it when profileID is not "", with their
@@ -68,8 +67,7 @@ func (s *Service) RevokeKind(ctx context.Context, clientID, profileID string, ki
 
 // RevokeAccessToken ends one access token, in the transaction of ctx. The refresh token stays.
 func (s *Service) RevokeAccessToken(ctx context.Context, t store.AccessToken) error {
-	err := s.Revocations.add(ctx, store.Revocation{Subject: "token:" + t.ID, Before: time.UnixMicro(forever)})
-	if err != nil {
+	if err := s.Revocations.endForever(ctx, "token:"+t.ID); err != nil {
 		return err
 	}
 	store.AfterCommit(ctx, func(ctx context.Context) {
@@ -86,11 +84,11 @@ func (s *Service) revokeFamilies(ctx context.Context, which store.FamilyFilter) 
 	if err != nil {
 		return 0, fmt.Errorf("revoke families: %w", err)
 	}
-	rows := make([]store.Revocation, 0, len(ids))
+	subjects := make([]string, 0, len(ids))
 	for _, id := range ids {
-		rows = append(rows, store.Revocation{Subject: "family:" + id, Before: time.UnixMicro(forever)})
+		subjects = append(subjects, "family:"+id)
 	}
-	return len(ids), s.Revocations.add(ctx, rows...)
+	return len(ids), s.Revocations.endForever(ctx, subjects...)
 }
 
 // HasLive tells whether a profile has a refresh token of that kind that has not expired.

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -11,8 +10,7 @@ import (
 	"tokenserver/store"
 )
 
-// Service issues, verifies, rotates and revokes tokens. Every field is required. Safe for concurrent use; there is one
-// in a process, because it keeps the order of what is issued and what is revoked.
+// Service issues, verifies, rotates and revokes tokens. Every field is required. Safe for concurrent use.
 type Service struct {
 	Access        accessTokens
 	Families      families
@@ -25,8 +23,6 @@ type Service struct {
 	Issuer        string
 	Now           func() time.Time
 	NewID         func() string // UUID
-
-	last atomic.Int64 // the newest stamp, µs
 }
 
 // accessTokens keeps access tokens: Redis.
@@ -87,17 +83,4 @@ type installations interface {
 type signer interface {
 	Sign(ctx context.Context, typ string, claims any) (string, error)
 	Verify(ctx context.Context, typ, compact string, claims jwt.Claims) error
-}
-
-// stamp returns the time in microseconds, later than every stamp before: what is issued after a revocation is never
-// taken for something older, even within one microsecond.
-func (s *Service) stamp() time.Time {
-	now := s.Now().UnixMicro()
-	for {
-		last := s.last.Load()
-		next := max(now, last+1)
-		if s.last.CompareAndSwap(last, next) {
-			return time.UnixMicro(next).UTC()
-		}
-	}
 }

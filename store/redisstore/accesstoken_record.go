@@ -32,6 +32,9 @@ func encodeAccessToken(t store.AccessToken) []byte {
 	b = binary.AppendVarint(b, microsOf(t.IssuedAt))
 	b = binary.AppendVarint(b, microsOf(t.AuthTime))
 	b = binary.AppendVarint(b, int64(t.UsageLimit))
+	for _, at := range [...]time.Time{t.Outlived.Client, t.Outlived.Profile, t.Outlived.User} {
+		b = binary.AppendVarint(b, microsOf(at))
+	}
 	for _, text := range [...]string{
 		t.ClientID, string(t.Kind), t.UserID, t.ProfileID, t.FamilyID, t.Application, t.Platform, t.Version, t.ACR,
 	} {
@@ -64,6 +67,9 @@ func decodeAccessToken(text string) (t store.AccessToken, revoked bool, err erro
 	t.IssuedAt = momentOf(r.number())
 	t.AuthTime = momentOf(r.number())
 	t.UsageLimit = int(r.number())
+	for _, at := range [...]*time.Time{&t.Outlived.Client, &t.Outlived.Profile, &t.Outlived.User} {
+		*at = momentOf(r.number())
+	}
 	t.ClientID = r.text()
 	t.Kind = store.TokenKind(r.text())
 	t.UserID, t.ProfileID, t.FamilyID = r.text(), r.text(), r.text()
