@@ -66,6 +66,17 @@ const (
 	Throttled         Reason = "throttled" // too many failures for this client id; nothing was compared
 )
 
+// guess tells whether somebody tried a credential that the client has. Only that spends the client's budget of failures:
+// else anybody could lock out a public client, which has nothing that could be guessed.
+func (r Reason) guess() bool {
+	switch r {
+	case WrongSecret, AssertionInvalid, AssertionExpired, AssertionReplayed:
+		return true
+	case Missing, Malformed, Ambiguous, UnknownClient, Disabled, WrongMethod, Throttled:
+	}
+	return false
+}
+
 // Refused is the error for a client that could not prove itself.
 type Refused struct {
 	Reason   Reason

@@ -81,7 +81,9 @@ func (s *Service) Authenticate(ctx context.Context, snapshot *settings.Snapshot,
 	if reason == Disabled {
 		return Client{}, &Refused{Reason: reason, ClientID: id}
 	}
-	s.Failures.Spend(ctx, id)
+	if reason.guess() {
+		s.Failures.Spend(ctx, id)
+	}
 	return Client{}, &Refused{Reason: reason, ClientID: id, Known: true}
 }
 

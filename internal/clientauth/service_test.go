@@ -2,8 +2,10 @@ package clientauth_test
 
 import (
 	"testing"
+	"time"
 
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/ratelimit"
 )
 
 func TestAuthenticate(t *testing.T) {
@@ -49,6 +51,47 @@ func TestAuthenticate(t *testing.T) {
 			if refused := err.(*clientauth.Refused); refused.Known != tc.known || client.ID != "" { //nolint:errorlint // it is one, bare
 				t.Errorf("known %v, client %q", refused.Known, client.ID)
 			}
+		})
+	}
+}
+
+// Only guesses at a credential that the client has lock it out.
+func TestBudgetOfFailures(t *testing.T) {
+	signed := func(id string) clientauth.Credentials {
+		return clientauth.Credentials{ID: id, AssertionType: clientauth.AssertionType, Assertion: "a.b.c"}
+	}
+	basic := func(id, secret string) clientauth.Credentials {
+		return clientauth.Credentials{Basic: true, BasicID: id, BasicSecret: secret}
+	}
+	for _, tc := range []struct {
+		name  string
+		tried clientauth.Credentials
+		want  clientauth.Reason
+		last  clientauth.Reason // of the try after the budget
+	}{
+		{"wrong secret", basic("shop", "x"), clientauth.WrongSecret, clientauth.Throttled},
+		{"bad assertion", signed("signer"), clientauth.AssertionInvalid, clientauth.Throttled},
+		{"secret of a public client", basic("spa", "x"), clientauth.WrongMethod, clientauth.WrongMethod},
+		{"assertion of a public client", signed("spa"), clientauth.WrongMethod, clientauth.WrongMethod},
+		{"secret instead of key", basic("signer", "x"), clientauth.WrongMethod, clientauth.WrongMethod},
+		{"no proof", clientauth.Credentials{ID: "shop"}, clientauth.Missing, clientauth.Missing},
+		{"unknown", basic("nobody", "x"), clientauth.UnknownClient, clientauth.UnknownClient},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k := newKit(t)
+			const budget = 3
+			k.service.Failures = &ratelimit.Limiter{Counts: k.Redis, Name: "budget", Limit: budget, Window: time.Minute, Now: k.Now}
+			try := func(want clientauth.Reason) {
+				t.Helper()
+				_, err := k.service.Authenticate(t.Context(), k.Settings.Current(), tc.tried)
+				if got := reasonOf(t, err); got != want {
+					t.Errorf("%q, want %q", got, want)
+				}
+			}
+			for range budget {
+				try(tc.want)
+			}
+			try(tc.last)
 		})
 	}
 }
