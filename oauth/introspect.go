@@ -18,15 +18,15 @@ import (
 // inactive is the whole answer about a token that is not live, whatever the reason (RFC 7662 §2.2).
 const inactive = `{"active":false}`
 
-// How introspection fails. A token that is not live is no failure of the call: 200, with
-// TOKEN_REQUEST_INVALID_ACCESS_TOKEN or, when it is unknown, TOKEN_REQUEST_INVALID_BEARER_TOKEN.
+// How introspection fails, without a code of its own: API_ACCESS_GRANTED tells of the call. A token that is not live is no
+// failure: 200, with TOKEN_REQUEST_INVALID_ACCESS_TOKEN or, when it is unknown, TOKEN_REQUEST_INVALID_BEARER_TOKEN.
 var (
 	introspectMalformed = outcome.Failure{
-		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Code: outcome.InvalidRequest,
 		Text: "the request must be one form without repeated parameters and without a query",
 	}
 	introspectNoToken = outcome.Failure{
-		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,
+		Code: outcome.InvalidRequest,
 		Text: "token is missing",
 	}
 )
