@@ -23,7 +23,8 @@ const typeAccessToken = "at+jwt"
 const typeIDToken = "JWT"
 
 // Issue makes the tokens of a grant. When a refresh token is made it must run in a transaction, which the family joins;
-// the access token is in Redis when Issue returns. An installation's former family of the same profile and kind ends.
+// the access token is in Redis when Issue returns. An installation's former family of the same profile and kind ends,
+// and so do the earlier sign-ins of a web client with the same user and scopes.
 // Errors: ErrIDToken, store.ErrUnavailable.
 func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 	out := Issued{Scopes: g.Scopes, ProfileID: g.ProfileID, ExpiresIn: int(g.AccessLife / time.Second)}
@@ -36,6 +37,11 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 		}
 	}
 	now := s.Now()
+	if refresh && g.ProfileID == StaticProfile {
+		if err := s.endEarlier(ctx, g, now); err != nil {
+			return Issued{}, err
+		}
+	}
 	if g.UserID != "" {
 		out.FamilyID = s.NewID()
 	}

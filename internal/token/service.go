@@ -58,6 +58,8 @@ type familySearch interface {
 	FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error)
 	// FamilyByHash returns the family whose current or any former token has that keyed hash. Errors: store.ErrNotFound.
 	FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error)
+	// Families returns the families that match, oldest first; they are not locked.
+	Families(ctx context.Context, which store.FamilyFilter) ([]store.TokenFamily, error)
 	// HasFamily tells whether one that matches has not ended by now.
 	HasFamily(ctx context.Context, which store.FamilyFilter, now time.Time) (bool, error)
 }
