@@ -66,6 +66,13 @@ func (h *Handler) userinfo(c echo.Context) error {
 	if t.UserID == "" || !slices.Contains(t.Scopes, scopeOpenID) {
 		return userinfoScope.About(about...)
 	}
+	_, err = h.Tokens.Use(ctx, t)
+	switch {
+	case errors.Is(err, store.ErrRevoked):
+		return userinfoEnded.Because(err).About(about...).About(audit.Reason("used_up"))
+	case err != nil:
+		return err
+	}
 	account, err := h.Accounts.Account(ctx, t.UserID)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:

@@ -78,3 +78,19 @@ func TestUserinfo(t *testing.T) {
 		t.Errorf("token in the query: %d %s", got.Status, got.Body)
 	}
 }
+
+func TestUserinfoCountsUses(t *testing.T) {
+	k := newKit(t)
+	limited := k.issue(t, token.Grant{ClientID: "shop", ProfileID: "static", UserID: "ann", Scopes: []string{"openid", "twice"}, UsageLimit: 2}).AccessToken
+	k.Codes(t)
+	ask := func() audittest.Answer {
+		return audittest.Do(t, k.h, audittest.Request{Method: http.MethodGet, Path: "/oauth/v1/userinfo", Bearer: limited})
+	}
+	bad(t, ask(), 200, `{"sub":"ann"}`)
+	if !k.active(t, limited) { // the second use
+		t.Error("used up too early")
+	}
+	k.Codes(t)
+	bad(t, ask(), 401, `{"error":"invalid_token","error_description":"the access token is missing, expired or revoked"}`)
+	k.want(t, audit.TokenRequestInvalidAccessToken)
+}
