@@ -83,6 +83,7 @@ func deploy(ctx context.Context, o options, stores string) (d *deployment, err e
 		"outbound":    map[string]any{"allow_private": map[string]any{"push": []string{"127.0.0.0/8"}, "callback": []string{"127.0.0.0/8"}}},
 		"mobile_auth": map[string]any{"allow_http_callbacks": true},
 		"log":         map[string]any{"level": "warn"},
+		"limits":      map[string]any{"authorizations_per_minute": 0}, // every worker signs in from one address
 	}
 	if stores == "postgres" {
 		if err := d.startStores(ctx, config); err != nil {

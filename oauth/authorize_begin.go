@@ -11,8 +11,10 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/outcome"
+	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/web"
 	"tokenserver/store"
 )
 
@@ -100,6 +102,11 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 	if r.asks("none") {
 		return b.silently(c, r, a, to, signedIn && session.Provider != r.provider.ID)
 	}
+	if a.State != store.Identified {
+		if err := b.mayStart(c); err != nil {
+			return err
+		}
+	}
 	if a, err = b.start(c, a); err != nil {
 		return err
 	}
@@ -108,6 +115,26 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		return b.proceed(c, a, r.settings, r.client)
 	}
 	return c.Redirect(seeOther(c), b.Providers[r.provider.Type].SignInURL(a.ID))
+}
+
+// authorizeTooMany is an error page, whatever the redirect address: nobody has asked for anything yet. Its one event a
+// minute is RATE_LIMIT_EXCEEDED.
+var authorizeTooMany = outcome.Failure{Code: outcome.TooManyRequests, Text: "too many sign-ins begun from this address, try again in a minute"}
+
+// mayStart bounds how many transactions people who are not signed in can leave behind.
+func (b *Browser) mayStart(c echo.Context) error {
+	ctx := c.Request().Context()
+	network := ratelimit.Network(audit.ClientIP(ctx))
+	if !b.Starts.Exceeded(network) {
+		b.Starts.Spend(ctx, network)
+		return nil
+	}
+	if n := b.Starts.Refused(network); n > 0 {
+		b.Audit.Record(ctx, audit.RateLimitExceeded, audit.Detail("limit", "authorizations"), audit.Count("refusals", n))
+	}
+	c.Response().Header().Set(echo.HeaderRetryAfter, "60")
+	web.AnswerFailuresBy(c, b.ErrorPage)
+	return authorizeTooMany
 }
 
 // silently answers prompt=none.

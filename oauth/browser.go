@@ -33,7 +33,15 @@ type Browser struct {
 	Installations  installations
 	Providers      Providers
 	Signing        hintVerifier
+	Starts         limiter // by client network
 	Pages          *pages.Pages
+}
+
+// limiter counts how often a network begins something; see ratelimit.Limiter.
+type limiter interface {
+	Exceeded(key string) bool
+	Spend(ctx context.Context, key string) (exceeded bool)
+	Refused(key string) (report int)
 }
 
 // hintVerifier recognises ID tokens of our own; see keys.Ring.

@@ -167,7 +167,7 @@ func (s *browserServer) wire(t *testing.T) {
 	s.browser = &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
 		Authorizations: e.Redis, Codes: e.Redis, Sessions: e.Redis, Consents: e.Store, Installations: e.Store, Pages: set,
-		Signing: ring,
+		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	s.ring = ring
 	d := &door{s}

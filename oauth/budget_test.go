@@ -4,10 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
+	"tokenserver/internal/ratelimit"
 )
 
 // purse counts what was spent.
@@ -87,5 +90,40 @@ func TestSignedInUsersAreNotGarbage(t *testing.T) {
 	v.do(http.MethodPost, "/oauth/consent", url.Values{"t": {"none"}})
 	if spent != 1 {
 		t.Errorf("spent %d, want 1: for the consent without a transaction alone", spent)
+	}
+}
+
+// TestStartsAreLimited: everybody may begin a sign-in, but nobody too many; who is signed in already goes on.
+func TestStartsAreLimited(t *testing.T) {
+	s := newBrowserServer(t)
+	s.browser.Starts = &ratelimit.Limiter{Counts: s.Redis, Name: "few", Limit: 3, Window: time.Minute, Now: s.Now}
+	v := s.visitor(t)
+	v.signIn(parameters("web"), "ann")
+	path := "/oauth/authorize?" + parameters("web").Encode()
+	for range 2 {
+		if a := s.visitor(t).get(path); a.Status != http.StatusFound {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	s.Codes(t)
+	var spent purse
+	s.Shell.Budget = &spent
+	for i, want := range [][]audit.Code{{audit.RateLimitExceeded}, {}, {}} {
+		a := s.visitor(t).get(path)
+		if a.Status != http.StatusTooManyRequests || a.Header.Get("Location") != "" || a.Header.Get("Retry-After") != "60" ||
+			!strings.Contains(a.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("refusal %d: %d %v", i+1, a.Status, a.Header)
+		}
+		wantCodes(t, s, want...)
+	}
+	if a := v.get(path); answerOf(t, v.follow(a)).Query().Get("code") == "" {
+		t.Errorf("signed in: %d", a.Status)
+	}
+	s.Clock.Advance(time.Minute)
+	if a := s.visitor(t).get(path); a.Status != http.StatusFound {
+		t.Errorf("a minute later: %d", a.Status)
+	}
+	if spent != 0 {
+		t.Errorf("%d spent of the budget for failures", spent)
 	}
 }

@@ -131,8 +131,9 @@ type AuditConfig struct {
 
 // LimitsConfig has the rate limits.
 type LimitsConfig struct {
-	FailuresPerMinute      int `yaml:"failures_per_minute" doc:"Failed anonymous requests that one client address has each minute before it gets 429; 0: no limit."`
-	RegistrationsPerMinute int `yaml:"registrations_per_minute" doc:"App registrations that one client address may begin each minute; 0: no limit."`
+	FailuresPerMinute       int `yaml:"failures_per_minute" doc:"Failed anonymous requests that one client address has each minute before it gets 429; 0: no limit."`
+	AuthorizationsPerMinute int `yaml:"authorizations_per_minute" doc:"Sign-ins that one client address may begin each minute before it gets 429; 0: no limit."`
+	RegistrationsPerMinute  int `yaml:"registrations_per_minute" doc:"App registrations that one client address may begin each minute; 0: no limit."`
 }
 
 // LogConfig is about the log of the process, JSON lines on standard error.
@@ -170,7 +171,7 @@ func Defaults() Config {
 			CallbackTimeout: 5 * time.Second,
 		},
 		Audit:  AuditConfig{CheckpointInterval: time.Hour},
-		Limits: LimitsConfig{FailuresPerMinute: 120, RegistrationsPerMinute: 30},
+		Limits: LimitsConfig{FailuresPerMinute: 120, AuthorizationsPerMinute: 120, RegistrationsPerMinute: 30},
 		Log:    LogConfig{Level: LogInfo},
 	}
 }

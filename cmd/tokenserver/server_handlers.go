@@ -82,7 +82,8 @@ func (s *server) assemble() (http.Handler, error) {
 
 	s.routeOAuth(e, k, access, pages)
 	(&registration.Handler{
-		Settings: s.settings, Installations: s.sql, Devices: s.sql, Challenges: s.redis, Once: s.redis, Inits: s.registrationLimits(),
+		Settings: s.settings, Installations: s.sql, Devices: s.sql, Challenges: s.redis, Once: s.redis,
+		Inits:   s.perMinute("registration", s.config.Limits.RegistrationsPerMinute),
 		Clients: k.clients, Gate: k.gate, Audit: s.recorder, Keys: s.keys, Now: s.now, Issuer: s.config.Issuer(),
 	}).Routes(open)
 	(&enrollment.Handler{

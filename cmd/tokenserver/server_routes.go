@@ -34,7 +34,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Authorizations: s.redis, Codes: s.redis, Sessions: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
-		Signing: s.ring,
+		Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 	}
 	accounts := &idp.Accounts{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,
@@ -92,11 +92,10 @@ func (s *server) apnsRoots() (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// registrationLimits bounds how many registrations one address may begin each minute.
-func (s *server) registrationLimits() *ratelimit.Limiter {
-	limit := s.config.Limits.RegistrationsPerMinute
+// perMinute bounds how often one client network may begin something each minute; 0 is no limit.
+func (s *server) perMinute(name string, limit int) *ratelimit.Limiter {
 	if limit == 0 {
 		limit = math.MaxInt
 	}
-	return &ratelimit.Limiter{Counts: s.redis, Name: "registration", Limit: limit, Window: time.Minute, Now: s.now}
+	return &ratelimit.Limiter{Counts: s.redis, Name: name, Limit: limit, Window: time.Minute, Now: s.now}
 }
