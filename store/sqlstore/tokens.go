@@ -95,26 +95,31 @@ func scanFamily(rows *sql.Rows, before ...any) (store.TokenFamily, error) {
 // one round trip. Errors: store.ErrNotFound when nothing was counted: there is no profile, no family, or the limit had
 // been reached; RaisePINFailures tells which.
 func (s *Store) RaiseForFamily(ctx context.Context, clientID, profileID string, limit int) (int, store.TokenFamily, error) {
-	const raise = `UPDATE profiles SET pin_failures = pin_failures + 1
-		WHERE client_id = ? AND profile_id = ? AND (CAST(? AS INTEGER) = 0 OR pin_failures < ?)
-		AND EXISTS (SELECT 1 FROM token_families f WHERE f.client_id = profiles.client_id AND f.profile_id = profiles.profile_id
-			AND f.kind = ?) RETURNING pin_failures`
+	const counted = `UPDATE profiles SET pin_failures = pin_failures + 1
+		WHERE client_id = ? AND profile_id = ? AND (CAST(? AS INTEGER) = 0 OR pin_failures < ?) AND `
+	args := []any{clientID, profileID, limit, limit}
 	kind := string(store.DefaultToken)
-	args := []any{clientID, profileID, limit, limit, kind}
 	var failures int
 	var f store.TokenFamily
 	if s.engine == sqlite { // statements cost no round trip there
-		if err := s.row(ctx, raise, args, &failures); err != nil {
+		err := s.row(ctx, counted+`EXISTS (SELECT 1 FROM token_families f WHERE f.client_id = profiles.client_id
+			AND f.profile_id = profiles.profile_id AND f.kind = ?) RETURNING pin_failures`, append(args, kind), &failures)
+		if err != nil {
 			return 0, f, fmt.Errorf("raise PIN failures: %w", err)
 		}
 		f, err := s.FamilyOfProfile(ctx, clientID, profileID, store.DefaultToken)
 		return failures, f, err
 	}
-	// Who waited for the profile's row gets the newest version of the family's row, because that is locked as well.
-	err := s.each(ctx, `WITH raised AS (`+raise+`) SELECT raised.pin_failures, `+familyColumns+`,
-		NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled)
-		FROM raised, token_families WHERE client_id = ? AND profile_id = ? AND kind = ? FOR UPDATE OF token_families`,
-		append(args, clientID, profileID, kind), func(rows *sql.Rows) (err error) {
+	// First both rows are locked, the profile before its family as everywhere, and who waited sees their newest versions.
+	// Only with a family there is something to compare, and so something to count: one that is deleted meanwhile counts
+	// nothing.
+	err := s.each(ctx, `WITH p AS (SELECT client_id FROM profiles WHERE client_id = ? AND profile_id = ? FOR UPDATE),
+		f AS (SELECT `+familyColumns+`,
+			NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled) AS user_gone
+			FROM token_families WHERE client_id = (SELECT client_id FROM p) AND profile_id = ? AND kind = ? FOR UPDATE),
+		raised AS (`+counted+`EXISTS (SELECT 1 FROM f) RETURNING pin_failures)
+		SELECT raised.pin_failures, `+familyColumns+`, user_gone FROM raised, f`,
+		append([]any{clientID, profileID, profileID, kind}, args...), func(rows *sql.Rows) (err error) {
 			f, err = scanFamily(rows, &failures)
 			return err
 		})
