@@ -167,14 +167,16 @@ func (s *Store) ForgetTransaction(ctx context.Context, t store.Transaction) erro
 
 // unlist takes a transaction off its lists. They are filtered when read, so a crash before this does no harm.
 func (s *Store) unlist(ctx context.Context, id, clientID, enrollmentID string) error {
-	var errs []error
-	if clientID != "" {
-		errs = append(errs, unavailable(s.client.ZRem(ctx, openOfClientKey(clientID), id).Err()))
-	}
-	if enrollmentID != "" {
-		errs = append(errs, unavailable(s.client.SRem(ctx, openOfEnrolledKey(enrollmentID), id).Err()))
-	}
-	return errors.Join(errs...)
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		if clientID != "" {
+			p.ZRem(ctx, openOfClientKey(clientID), id)
+		}
+		if enrollmentID != "" {
+			p.SRem(ctx, openOfEnrolledKey(enrollmentID), id)
+		}
+		return nil
+	})
+	return unavailable(err)
 }
 
 // FetchTransaction moves a transaction to FETCHED with its first challenge, and keeps the reply for 30 s: of two

@@ -50,3 +50,9 @@ func CompareRecords(ctx context.Context, s *Store) map[string]error {
 	}
 	return result
 }
+
+// BreakTx runs a statement in the transaction of ctx that fails.
+func (s *Store) BreakTx(ctx context.Context) error {
+	_, err := s.exec(ctx, `SELECT 1 / 0`)
+	return err
+}
