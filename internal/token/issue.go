@@ -62,7 +62,7 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 			return Issued{}, fmt.Errorf("issue refresh token: %w", err)
 		}
 	}
-	if err := s.Access.PutAccessToken(ctx, access, "", time.Time{}); err != nil {
+	if err := s.Access.PutAccessToken(ctx, access); err != nil {
 		return Issued{}, fmt.Errorf("issue access token: %w", err)
 	}
 	return out, nil

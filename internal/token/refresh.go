@@ -110,8 +110,15 @@ func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bo
 	if err != nil {
 		return Issued{}, fmt.Errorf("rotate refresh token: %w", err)
 	}
-	if err := s.Access.PutAccessToken(ctx, access, former, now.Add(overlap)); err != nil {
+	// Nobody knows the new token before the answer, so it may be there before the commit. The former one belongs to the
+	// client still if the transaction rolls back.
+	if err := s.Access.PutAccessToken(ctx, access); err != nil {
 		return Issued{}, fmt.Errorf("issue access token: %w", err)
+	}
+	if former != "" {
+		store.AfterCommit(ctx, func(ctx context.Context) {
+			_ = s.Access.ShortenAccessToken(ctx, former, now.Add(overlap)) // else it ends when it would have ended
+		})
 	}
 	return out, nil
 }

@@ -27,8 +27,10 @@ type Service struct {
 
 // accessTokens keeps access tokens: Redis.
 type accessTokens interface {
-	// PutAccessToken keeps t; replaced, when not "", ends at overlap or before. One round trip.
-	PutAccessToken(ctx context.Context, t store.AccessToken, replaced string, overlap time.Time) error
+	// PutAccessToken keeps t.
+	PutAccessToken(ctx context.Context, t store.AccessToken) error
+	// ShortenAccessToken ends a token at a moment, unless it ends before.
+	ShortenAccessToken(ctx context.Context, id string, ends time.Time) error
 	// AccessToken returns the record, also with ErrExpired and ErrRevoked. Errors: store.ErrNotFound and those.
 	AccessToken(ctx context.Context, id string) (store.AccessToken, error)
 	// BuryAccessToken leaves a tombstone.

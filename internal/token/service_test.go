@@ -76,7 +76,12 @@ func newProcessWith(t testing.TB, dsn string, redis *redisstore.Store, now func(
 
 func newRedis(t testing.TB) *redisstore.Store {
 	t.Helper()
-	redis, err := redisstore.Open(t.Context(), redisstore.Config{}, frozen)
+	return newRedisAt(t, frozen)
+}
+
+func newRedisAt(t testing.TB, now func() time.Time) *redisstore.Store {
+	t.Helper()
+	redis, err := redisstore.Open(t.Context(), redisstore.Config{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,26 +13,27 @@ import (
 )
 
 //go:embed scripts/shorten.lua
-var shortenScript string
+var shortenText string
+
+var shortenScript = redis.NewScript(shortenText)
 
 func accessKey(id string) string { return "at:" + id }
 
 func usesKey(id string) string { return "at-uses:" + id }
 
-// PutAccessToken keeps an access token under its ID until its end and the grace after it. replaced, when not "", is
-// the ID of the token that this one takes the place of: it ends at overlap, unless it ends before. One round trip.
-func (s *Store) PutAccessToken(ctx context.Context, t store.AccessToken, replaced string, overlap time.Time) error {
-	if replaced == "" {
-		if err := s.client.Set(ctx, accessKey(t.ID), encodeAccessToken(t), s.life(t.ExpiresAt)).Err(); err != nil {
-			return fmt.Errorf("put access token: %w", unavailable(err))
-		}
-		return nil
-	}
-	pipe := s.client.Pipeline()
-	pipe.Set(ctx, accessKey(t.ID), encodeAccessToken(t), s.life(t.ExpiresAt))
-	pipe.Eval(ctx, shortenScript, []string{accessKey(replaced)}, expiryText(overlap), s.life(overlap).Milliseconds())
-	if _, err := pipe.Exec(ctx); err != nil {
+// PutAccessToken keeps an access token under its ID until its end and the grace after it.
+func (s *Store) PutAccessToken(ctx context.Context, t store.AccessToken) error {
+	if err := s.client.Set(ctx, accessKey(t.ID), encodeAccessToken(t), s.life(t.ExpiresAt)).Err(); err != nil {
 		return fmt.Errorf("put access token: %w", unavailable(err))
+	}
+	return nil
+}
+
+// ShortenAccessToken ends an access token at a moment, unless it ends before. One that is not there stays away.
+func (s *Store) ShortenAccessToken(ctx context.Context, id string, ends time.Time) error {
+	err := shortenScript.Run(ctx, s.client, []string{accessKey(id)}, expiryText(ends), s.life(ends).Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("shorten access token: %w", unavailable(err))
 	}
 	return nil
 }
