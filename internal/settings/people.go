@@ -100,15 +100,7 @@ func (s *Service) people(known []store.Account, users []User, passwords *passwor
 			put, list = append(put, is), append(list, Change{Action: Created, Kind: KindUser, Name: u.ID})
 			continue
 		}
-		if was.Username != is.Username {
-			members = append(members, "username")
-		}
-		if was.Disabled != is.Disabled {
-			members = append(members, "disabled")
-		}
-		if !maps.Equal(was.Attributes, is.Attributes) {
-			members = append(members, "attributes")
-		}
+		members = append(members, changedMembers(was, is)...)
 		if slices.Contains(members, "password") || is.Disabled && !was.Disabled {
 			is.SignInsSince = is.UpdatedAt
 		}
@@ -118,6 +110,21 @@ func (s *Service) people(known []store.Account, users []User, passwords *passwor
 		}
 	}
 	return put, list
+}
+
+// changedMembers names what differs, but for the password.
+func changedMembers(was, is store.Account) []string {
+	var members []string
+	if was.Username != is.Username {
+		members = append(members, "username")
+	}
+	if was.Disabled != is.Disabled {
+		members = append(members, "disabled")
+	}
+	if !maps.Equal(was.Attributes, is.Attributes) {
+		members = append(members, "attributes")
+	}
+	return members
 }
 
 // writePeople stores accounts, and ends the tokens of those who have to sign in again. The account is written first: who

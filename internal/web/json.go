@@ -50,6 +50,15 @@ func DecodeJSON(body []byte, target any) error {
 	return nil
 }
 
+// nextToken is the next token, if it is one that stores can hold: an escaped NUL is none.
+func nextToken(d *json.Decoder) (json.Token, error) {
+	token, err := d.Token()
+	if s, ok := token.(string); err == nil && ok && !IsText(s) {
+		return nil, errors.New("NUL in a text")
+	}
+	return token, err
+}
+
 // unrepeated walks the tokens of one JSON object: encoding/json would silently take the last of two equal members.
 func unrepeated(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -60,7 +69,7 @@ func unrepeated(body []byte) error {
 	}
 	var open []level
 	for first := true; ; first = false {
-		token, err := d.Token()
+		token, err := nextToken(d)
 		if errors.Is(err, io.EOF) && len(open) == 0 && !first {
 			return nil
 		}
@@ -69,9 +78,6 @@ func unrepeated(body []byte) error {
 		}
 		if first && token != json.Delim('{') || !first && len(open) == 0 {
 			return fmt.Errorf("%w: not one JSON object", ErrMalformed)
-		}
-		if s, ok := token.(string); ok && !IsText(s) { // an escaped NUL: no store can hold it
-			return fmt.Errorf("%w: NUL in a text", ErrMalformed)
 		}
 		if name, ok := token.(string); ok && len(open) > 0 && open[len(open)-1].key {
 			top := &open[len(open)-1]
