@@ -52,7 +52,7 @@ func TestKeyStep(t *testing.T) {
 			code: audit.EnrollmentKeyFailureInvalidReq, reason: "missing_member",
 		},
 		{
-			name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
+			name: "malformed id", raw: `{"enrollment_id":"no-uuid","proof":"x"}`, status: 404, want: keyUnknown,
 			code: audit.EnrollmentKeyFailureInvalidID, reason: "malformed",
 		},
 		{
@@ -206,7 +206,7 @@ func TestAcknowledge(t *testing.T) {
 			code: audit.EnrollmentAckFailureInvalidID, reason: "missing_member",
 		},
 		{
-			name: "malformed id", raw: `{"enrollment_id":"\u0000","proof":"x"}`, status: 404, want: keyUnknown,
+			name: "malformed id", raw: `{"enrollment_id":"no-uuid","proof":"x"}`, status: 404, want: keyUnknown,
 			code: audit.EnrollmentAckFailureInvalidID, reason: "malformed",
 		},
 		{
