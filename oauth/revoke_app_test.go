@@ -81,7 +81,8 @@ func TestRevokeCountsGuesses(t *testing.T) {
 			"for an access token nothing is compared",
 			[]string{right, wrong},
 			[]string{"token_type_hint", "access_token"},
-			[]audit.Code{audit.TokenRevokeAccessTokenInvalid, audit.TokenRevokeAccessTokenInvalid}, 0, true,
+			[]audit.Code{audit.TokenRevokeAccessTokenInvalid, audit.TokenRevokeAccessTokenInvalid},
+			0, true,
 		},
 		{"fingerprint", []string{finger}, nil, []audit.Code{audit.TokenRevokeRefreshTokenSuccess}, 0, true},
 	} {
