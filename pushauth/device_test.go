@@ -93,6 +93,9 @@ func newDeviceBenchOn(t *testing.T, env *audittest.Env, change ...func(*settings
 		i.Application, i.APIVersion, i.CreatedAt = "harbour", 1, b.Now()
 		b.ok(t, b.Store.AddInstallation(t.Context(), i))
 	}
+	for _, id := range []string{"u-1", "u-2"} {
+		b.ok(t, b.Store.PutAccount(t.Context(), store.Account{ID: id, Username: id, CreatedAt: b.Now(), UpdatedAt: b.Now()}))
+	}
 	b.kim = b.enroll(t, pixel, "QW4RTY", "u-1", pair)
 	b.other = b.enroll(t, pixel, "OTHER1", "u-2", pair)
 	b.tablet = b.enroll(t, iphone, "QW4RTY", "u-1", pair)

@@ -1,6 +1,6 @@
 package store
 
-// Setting is one stored part of the settings: an application, a client, a policy, …
+// Setting is one stored part of the settings: an application, a client, a policy and so on.
 type Setting struct {
 	Kind     string // names the list of the settings document that it belongs to
 	Name     string // unique within the kind

@@ -22,7 +22,7 @@ func TestPendingEnrollments(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
-			storetest.TestPendingEnrollments(t, s, rand.Text)
+			storetest.TestPendingEnrollments(t, s, rand.Text, time.Now)
 		})
 	}
 }

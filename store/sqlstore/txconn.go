@@ -20,6 +20,11 @@ type transaction interface {
 	row(ctx context.Context, query string, args []any, into ...any) error
 	// execLast runs a statement whose result nobody waits for, at the latest when the transaction commits.
 	execLast(ctx context.Context, query string, args ...any) error
+	ending
+}
+
+// ending is how InTx ends a transaction.
+type ending interface {
 	commit(ctx context.Context) error
 	rollback(ctx context.Context)
 }

@@ -42,6 +42,7 @@ func lockAnswering(t *testing.T, s Enrollments) {
 	i, err := s.Installation(t.Context(), e.ClientID)
 	must(t, err)
 	removed := make(chan error, 1)
+	remove := func() { removed <- s.DeleteProfile(t.Context(), e.ClientID, e.ProfileID) }
 	must(t, s.InTx(t.Context(), func(ctx context.Context) error {
 		got, err := s.LockAnswering(ctx, e.ID)
 		if err != nil {
@@ -51,7 +52,7 @@ func lockAnswering(t *testing.T, s Enrollments) {
 			ClientID: e.ClientID, ProfileID: e.ProfileID, UserID: e.UserID,
 			Application: i.Application, Platform: i.Platform, Version: i.Version,
 		})
-		go func() { removed <- s.DeleteProfile(t.Context(), e.ClientID, e.ProfileID) }()
+		go remove()
 		for range 50 { // time enough for a removal that does not wait
 			if _, err := s.EnrolledDevice(ctx, e.ID); err != nil {
 				return err

@@ -272,8 +272,9 @@ type PendingEnrollments interface {
 	EndEnrollment(ctx context.Context, id string) error
 }
 
-// TestPendingEnrollments checks enrollments in flight. newID returns ids that no other test uses.
-func TestPendingEnrollments(t *testing.T, s PendingEnrollments, newID func() string) {
+// TestPendingEnrollments checks enrollments in flight. newID returns ids that no other test uses; now is the
+// clock of the store.
+func TestPendingEnrollments(t *testing.T, s PendingEnrollments, newID func() string, now func() time.Time) {
 	ctx := t.Context()
 	p := store.PendingEnrollment{
 		Enrollment: store.Enrollment{
@@ -281,7 +282,7 @@ func TestPendingEnrollments(t *testing.T, s PendingEnrollments, newID func() str
 			SigningKey: []byte(`{}`), PushToken: []byte{0, 255}, PushTokenHash: []byte{1}, PushState: store.PushActive,
 			CreatedAt: kept, UpdatedAt: kept,
 		},
-		Step: store.EnrollmentStarted, Challenge: "c1", ExpiresAt: time.Now().Add(time.Minute).UTC().Truncate(time.Millisecond),
+		Step: store.EnrollmentStarted, Challenge: "c1", ExpiresAt: now().Add(time.Minute).UTC().Truncate(time.Millisecond),
 	}
 	must(t, s.StartEnrollment(ctx, p))
 	wantErr(t, s.StartEnrollment(ctx, p), store.ErrConflict)
@@ -306,7 +307,7 @@ func TestPendingEnrollments(t *testing.T, s PendingEnrollments, newID func() str
 	wantErr(t, s.AdvanceEnrollment(ctx, got.Challenge, got), store.ErrNotFound)
 
 	over := p
-	over.ID, over.ExpiresAt = newID(), time.Now().Add(-time.Second)
+	over.ID, over.ExpiresAt = newID(), now().Add(-time.Second)
 	must(t, s.StartEnrollment(ctx, over))
 	_, err = s.PendingEnrollment(ctx, over.ID)
 	wantErr(t, err, store.ErrNotFound)
