@@ -49,7 +49,7 @@ func TestRevocationThatCommitsAfterALoad(t *testing.T) {
 					return err
 				}
 				if minute == 0 {
-					reader = newProcessWith(t, dsn, redis, time.now, keyA)
+					reader = newProcessWith(t, dsn, redis, time.now, keyA) //nolint:contextcheck // not part of the transaction
 					return nil
 				}
 				time.advance(minute)
