@@ -181,7 +181,7 @@ func TestRevocations(t *testing.T) {
 		}
 	}
 	want := []string{
-		"revoke?token=AT-authorization_code&token_type_hint=access_token", "revoke?token=" + vectorToken + "&token_type_hint=refresh_token",
+		"revoke?token=AT-authorization_code&token_type_hint=access_token", "revoke?profile_id=QW4RTY&token=" + vectorToken + "&token_type_hint=refresh_token",
 		"revoke/profile/tokens?profile_id=QW4RTY&token_type=FINGER_PRINT", "revoke/client?token_type=FINGER_PRINT",
 		"revoke/profile/tokens?profile_id=QW4RTY", "revoke/profile?profile_id=QW4RTY", "revoke/client?",
 	}
