@@ -48,7 +48,7 @@ func TestForeignBytes(t *testing.T) {
 		{"portal, user", api(portalClient, "/api/v4/authenticate/user/%ff/enabled"), 200, "", "API_ACCESS_GRANTED"},
 		{"portal, start", initialize, 400, "1003", "API_ACCESS_GRANTED PUSH_AUTH_INIT_FAILURE_INVALID_REQ"},
 		{"registration", raw("/v2/client/registration", `{"identifier":"\u0000","client_statement":"x"}`), 400, "invalid_request", "DYNAMIC_REG_INVALID_REQUEST"},
-		{"enrollment", raw("/mobile-auth/v1/enrollments", `{"push_token":"\u0000"}`), 400, "invalid_request", "ENROLLMENT_INIT_FAILURE_INVALID_REQ"},
+		{"enrollment", raw("/mobile-auth/v1/enrollments", `{"push_token":"\u0000"}`), 401, "invalid_client", "ENROLLMENT_INIT_FAILURE_INVALID_TOKEN"},
 		{"fetch", raw("/mobile-auth/v1/transactions/fetch", `{"proof":"\u0000"}`), 404, "1006", "PUSH_AUTH_FETCH_FAILED_INVALID_TRANSACTION"},
 	})
 }

@@ -162,7 +162,8 @@ func authorizeParameters(c echo.Context) (url.Values, error) {
 		return nil, authorizeMalformed.Because(err).About(audit.Reason("malformed encoding"))
 	}
 	for name, list := range values { // an empty parameter counts as absent
-		if !web.IsText(name) || slices.ContainsFunc(list, func(v string) bool { return !web.IsText(v) }) {
+		// Stores cannot hold what is no text. A redirect address has a failure of its own, and is only compared.
+		if !web.IsText(name) || name != "redirect_uri" && slices.ContainsFunc(list, func(v string) bool { return !web.IsText(v) }) {
 			return nil, authorizeMalformed.About(audit.Reason("malformed encoding"))
 		}
 		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })

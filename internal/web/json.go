@@ -24,7 +24,7 @@ var (
 
 const maxDepth = 32
 
-// BindJSON reads one JSON object into target: application/json, no unknown and no repeated members, no NUL, nothing after it.
+// BindJSON reads one JSON object into target: application/json, no unknown and no repeated members, nothing after it.
 func BindJSON(c echo.Context, target any) error {
 	kind, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
 	if err != nil || kind != echo.MIMEApplicationJSON {
@@ -50,15 +50,6 @@ func DecodeJSON(body []byte, target any) error {
 	return nil
 }
 
-// nextToken is the next token, if it is one that stores can hold: an escaped NUL is none.
-func nextToken(d *json.Decoder) (json.Token, error) {
-	token, err := d.Token()
-	if s, ok := token.(string); err == nil && ok && !IsText(s) {
-		return nil, errors.New("NUL in a text")
-	}
-	return token, err
-}
-
 // unrepeated walks the tokens of one JSON object: encoding/json would silently take the last of two equal members.
 func unrepeated(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -69,7 +60,7 @@ func unrepeated(body []byte) error {
 	}
 	var open []level
 	for first := true; ; first = false {
-		token, err := nextToken(d)
+		token, err := d.Token()
 		if errors.Is(err, io.EOF) && len(open) == 0 && !first {
 			return nil
 		}

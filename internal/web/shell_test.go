@@ -211,20 +211,6 @@ func TestParseForm(t *testing.T) {
 	}
 }
 
-func TestNoNULInJSON(t *testing.T) {
-	for body, bad := range map[string]bool{
-		`{"a":"x\\u0000"}`:        false, // a backslash, and what looks like it
-		`{"a":"x\u0000"}`:         true,
-		`{"a\u0000":"x"}`:         true,
-		`{"a":["x",["y\u0000"]]}`: true,
-	} {
-		var target map[string]any
-		if err := web.DecodeJSON([]byte(body), &target); errors.Is(err, web.ErrMalformed) != bad {
-			t.Errorf("%s: %v", body, err)
-		}
-	}
-}
-
 func TestBasicCredentials(t *testing.T) {
 	for _, tc := range []struct {
 		header, id, password string
