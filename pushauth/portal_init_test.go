@@ -136,7 +136,7 @@ func TestInitialize(t *testing.T) {
 		},
 		{
 			name: "message not UTF-8", form: []string{"message", "\xff"},
-			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `"reason":"not_utf8"`,
+			status: 400, want: failureBody("1003", invalid, "invalid_request"), audit: audit.PushAuthInitFailureInvalidReq, detail: `{}`,
 		},
 		{
 			name: "message too long", form: []string{"message", long(156)},

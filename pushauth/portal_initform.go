@@ -80,11 +80,6 @@ func (p *Portal) readInit(ctx context.Context, s *settings.Snapshot, form web.Fo
 	if r.message == "" {
 		return r, missing("message")
 	}
-	for name, text := range map[string]string{"message": r.message, "secure_message": r.secureMessage, "signing_data": r.signingData} {
-		if !utf8.ValidString(text) {
-			return r, initInvalid.About(audit.Reason("not_utf8"), audit.Detail("parameter", name))
-		}
-	}
 	for _, part := range []struct {
 		name         string
 		length, most int
