@@ -26,6 +26,9 @@ const sealedColumns = `e.sequence, e.time, e.code, e.client_id, e.user_id, e.pro
 // Events are taken in the order of their sequence numbers. A number without a row may belong to a transaction that has
 // not committed yet: it is remembered as a gap, and sealed when its row appears.
 func (s *Store) Seal(ctx context.Context, now time.Time) (more bool, err error) {
+	if waiting, err := s.unsealed(ctx); err != nil || !waiting {
+		return false, err
+	}
 	err = s.InTx(ctx, func(ctx context.Context) error {
 		more = false
 		var position, scanned int64
@@ -77,6 +80,17 @@ func (s *Store) Seal(ctx context.Context, now time.Time) (more bool, err error) 
 		return false, fmt.Errorf("seal audit events: %w", err)
 	}
 	return more, nil
+}
+
+// unsealed tells, in one round trip and without a lock, whether there is anything to seal: most looks find nothing.
+func (s *Store) unsealed(ctx context.Context) (waiting bool, err error) {
+	err = s.row(ctx, `SELECT EXISTS (SELECT 1 FROM audit_events
+		WHERE sequence > COALESCE((SELECT scanned FROM audit_sealer WHERE id = 1), 0))
+		OR EXISTS (SELECT 1 FROM audit_gaps g JOIN audit_events e ON e.sequence = g.sequence)`, nil, &waiting)
+	if err != nil {
+		return false, fmt.Errorf("look for events to seal: %w", err)
+	}
+	return waiting, nil
 }
 
 // moveGaps closes the gaps that have been filled, notes the new holes and gives up on old ones.
