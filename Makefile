@@ -87,7 +87,7 @@ fmt: ## format everything (gofumpt, goimports)
 
 .PHONY: verify
 verify: generate ## generate and tidy, then fail when that changed anything
-	$(GO) mod tidy -diff
+	$(GO) mod tidy -e -diff
 	git diff --exit-code
 	test -z "$$(git status --porcelain --untracked-files=normal | tee /dev/stderr)"
 
