@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -63,32 +64,45 @@ func (s *Store) family(ctx context.Context, where string, args ...any) (store.To
 	if transactionOf(ctx) != nil {
 		query += s.forUpdate()
 	}
-	var f store.TokenFamily
-	err := s.each(ctx, query, args, func(rows *sql.Rows) error {
-		var err error
-		f, err = scanFamily(rows)
-		return err
-	})
-	if err != nil {
+	var r familyRow
+	err := s.row(ctx, query, args, r.columns()...)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.TokenFamily{}, store.ErrNotFound
+	case err != nil:
 		return store.TokenFamily{}, fmt.Errorf("read token family: %w", err)
 	}
-	if f.ID == "" {
-		return store.TokenFamily{}, store.ErrNotFound
-	}
-	return f, nil
+	return r.family(), nil
 }
 
-func scanFamily(rows *sql.Rows, before ...any) (store.TokenFamily, error) {
-	var f store.TokenFamily
-	var scopes, amr string
-	var rotated, created, expires, ends, authTime int64
-	err := rows.Scan(append(before, &f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &scopes, &f.Generation, &f.Nonce,
-		&f.CurrentHash, &f.PreviousHash, &f.Used, &f.AccessToken, &rotated, &created, &expires, &ends, &authTime, &f.ACR, &amr,
-		&f.CodeHash, &f.UserGone)...)
-	f.Scopes, f.AMR = words(scopes), words(amr)
-	f.RotatedAt, f.CreatedAt, f.ExpiresAt = moment(rotated), moment(created), moment(expires)
-	f.EndsAt, f.AuthTime = moment(ends), moment(authTime)
-	return f, err
+// familyRow is a row of readFamilies.
+type familyRow struct {
+	f                                         store.TokenFamily
+	scopes, amr                               string
+	rotated, created, expires, ends, authTime int64
+}
+
+// columns returns where the columns of readFamilies go.
+func (r *familyRow) columns() []any {
+	f := &r.f
+	return []any{
+		&f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &r.scopes, &f.Generation, &f.Nonce, &f.CurrentHash, &f.PreviousHash,
+		&f.Used, &f.AccessToken, &r.rotated, &r.created, &r.expires, &r.ends, &r.authTime, &f.ACR, &r.amr, &f.CodeHash, &f.UserGone,
+	}
+}
+
+func (r *familyRow) family() store.TokenFamily {
+	f := r.f
+	f.Scopes, f.AMR = words(r.scopes), words(r.amr)
+	f.RotatedAt, f.CreatedAt, f.ExpiresAt = moment(r.rotated), moment(r.created), moment(r.expires)
+	f.EndsAt, f.AuthTime = moment(r.ends), moment(r.authTime)
+	return f
+}
+
+func scanFamily(rows *sql.Rows) (store.TokenFamily, error) {
+	var r familyRow
+	err := rows.Scan(r.columns()...)
+	return r.family(), err
 }
 
 // RaiseForFamily counts one wrong PIN, as RaisePINFailures does, and returns the family to compare with, locked, all in
@@ -113,23 +127,21 @@ func (s *Store) RaiseForFamily(ctx context.Context, clientID, profileID string, 
 	// First both rows are locked, the profile before its family as everywhere, and who waited sees their newest versions.
 	// Only with a family there is something to compare, and so something to count: one that is deleted meanwhile counts
 	// nothing.
-	err := s.each(ctx, `WITH p AS (SELECT client_id FROM profiles WHERE client_id = ? AND profile_id = ? FOR UPDATE),
+	var r familyRow
+	err := s.row(ctx, `WITH p AS (SELECT client_id FROM profiles WHERE client_id = ? AND profile_id = ? FOR UPDATE),
 		f AS (SELECT `+familyColumns+`,
 			NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled) AS user_gone
 			FROM token_families WHERE client_id = (SELECT client_id FROM p) AND profile_id = ? AND kind = ? FOR UPDATE),
 		raised AS (`+counted+`EXISTS (SELECT 1 FROM f) RETURNING pin_failures)
 		SELECT raised.pin_failures, `+familyColumns+`, user_gone FROM raised, f`,
-		append([]any{clientID, profileID, profileID, kind}, args...), func(rows *sql.Rows) (err error) {
-			f, err = scanFamily(rows, &failures)
-			return err
-		})
-	if err != nil {
+		append([]any{clientID, profileID, profileID, kind}, args...), append([]any{&failures}, r.columns()...)...)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return 0, f, store.ErrNotFound
+	case err != nil:
 		return 0, f, fmt.Errorf("raise PIN failures: %w", err)
 	}
-	if f.ID == "" {
-		return 0, f, store.ErrNotFound
-	}
-	return failures, f, nil
+	return failures, r.family(), nil
 }
 
 // words splits a list that was joined with blanks; none is nil.
