@@ -33,9 +33,9 @@ func scenarios() []scenario {
 		{"introspection_opaque", .25, .20, 1, introspection},
 		{"refresh_rotation", .36, .28, 1, refresh("accounts")},
 		{"refresh_rotation_id_token", .45, .35, 1, refresh("openid accounts")},
-		{"refresh_installation_pin", 0, 0, 2, refreshInstallation},
+		{"refresh_installation_pin", 0, 0, 10, refreshInstallation},
 		{"push_journey", 1.6, 1.3, 10, journey("sign-in", false)},
-		{"push_journey_with_pin", 0, 0, 20, journey("confirm", true)},
+		{"push_journey_with_pin", 0, 0, 30, journey("confirm", true)},
 	}
 }
 
