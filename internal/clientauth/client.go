@@ -35,19 +35,6 @@ type Client struct {
 // Public tells whether the client has no credentials of its own: everybody can name it.
 func (c Client) Public() bool { return c.Web != nil && c.Web.Public() }
 
-// UsesKey tells whether the client proves itself with a private key.
-func (c Client) UsesKey() bool {
-	switch {
-	case c.Installation != nil:
-		return len(c.Installation.PublicJWK) > 0
-	case c.Web != nil:
-		return c.Web.Authentication == settings.PrivateKeyJWT
-	case c.API != nil:
-		return c.API.Authentication == settings.PrivateKeyJWT
-	}
-	return false
-}
-
 // Reason tells why a client was refused; it stands in the details of audit events.
 type Reason string
 

@@ -27,11 +27,6 @@ func (s *Service) FamilyOf(ctx context.Context, refreshToken string) (store.Toke
 	return f, nil
 }
 
-// RevokeCode ends what was issued for a code, in the transaction of ctx.
-func (s *Service) RevokeCode(ctx context.Context, codeHash []byte) (count int, err error) {
-	return s.revokeFamilies(ctx, store.FamilyFilter{CodeHash: codeHash})
-}
-
 // RevokeProfile ends every token of a profile, in the transaction of ctx. count is the number of families.
 func (s *Service) RevokeProfile(ctx context.Context, clientID, profileID string) (count int, err error) {
 	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID})

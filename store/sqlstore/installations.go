@@ -77,17 +77,6 @@ func (s *Store) InstallationsOfUser(ctx context.Context, userID string, limit in
 	return list, nil
 }
 
-// VersionInUse tells whether installations run that version of an application: it cannot be deleted then.
-func (s *Store) VersionInUse(ctx context.Context, application, platform, version string) (bool, error) {
-	var used bool
-	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM installations WHERE application = ? AND platform = ? AND version = ?)`,
-		[]any{application, platform, version}, &used)
-	if err != nil {
-		return false, fmt.Errorf("look for installations of a version: %w", err)
-	}
-	return used, nil
-}
-
 // ChangeInstallation replaces version, credentials and what the phone reports about itself, if the installation still
 // has the registration id before. i.RegistrationID is the identifier of the challenge that was answered: it differs
 // from before, so that each challenge changes an installation at most once.

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,16 +21,6 @@ func (s *Store) TakeLease(ctx context.Context, name, holder string, now, expires
 		return store.ErrConflict
 	}
 	return nil
-}
-
-// LeaseHolder returns who has the lease now. Errors: store.ErrNotFound when nobody has.
-func (s *Store) LeaseHolder(ctx context.Context, name string, now time.Time) (string, error) {
-	var holder string
-	err := s.row(ctx, `SELECT holder FROM leases WHERE name = ? AND expires > ?`, []any{name, micros(now)}, &holder)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return "", fmt.Errorf("read lease %s: %w", name, err)
-	}
-	return holder, err
 }
 
 // DropLease gives a lease back, so that the next process need not wait for its end.

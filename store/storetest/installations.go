@@ -24,7 +24,7 @@ type Installations interface {
 	InstallationByKey(ctx context.Context, keyID string) (store.Installation, error)
 	LockInstallation(ctx context.Context, clientID string) (store.Installation, error)
 	InstallationsOfUser(ctx context.Context, userID string, limit int) ([]store.Installation, error)
-	VersionInUse(ctx context.Context, application, platform, version string) (bool, error)
+	HasInstallations(ctx context.Context, application, platform, version string) (bool, error)
 	ChangeInstallation(ctx context.Context, before string, i store.Installation) error
 	MoveInstallation(ctx context.Context, clientID, from, to string) error
 	TouchInstallation(ctx context.Context, clientID, osVersion, model, sdkVersion string, seen time.Time) error
@@ -214,7 +214,7 @@ func moveInstallation(t *testing.T, s Installations) {
 	wantErr(t, s.MoveInstallation(ctx, "move", "1.0", "1.2"), store.ErrConflict)
 	wantErr(t, s.MoveInstallation(ctx, "nobody", "1.0", "1.2"), store.ErrConflict)
 	for version, want := range map[string]bool{"1.0": false, "1.1": true, "1.2": false} {
-		used, err := s.VersionInUse(ctx, "moving", "android", version)
+		used, err := s.HasInstallations(ctx, "moving", "android", version)
 		must(t, err)
 		if used != want {
 			t.Fatalf("version %s in use: %v, want %v", version, used, want)
