@@ -112,6 +112,10 @@ type OutboundConfig struct {
 type AllowPrivateConfig struct {
 	Push     []netip.Prefix `yaml:"push" doc:"Private networks in which push services may be."`
 	Callback []netip.Prefix `yaml:"callback" doc:"Private networks in which callbacks that are not configured one by one may be; a configured callback may be anywhere."`
+	JWKS     []netip.Prefix `yaml:"jwks" doc:"Private networks in which the JWK sets of clients may be. A set on a loopback address that is allowed here may be fetched over plain http."`
+	Provider []netip.Prefix `yaml:"provider" doc:"Private networks in which identity providers and their metadata, keys and user information may be."`
+	Hook     []netip.Prefix `yaml:"hook" doc:"Private networks in which the scope verification service, web hooks and back-channel logout addresses may be."`
+	SMS      []netip.Prefix `yaml:"sms" doc:"Private networks in which SMS gateways may be."`
 }
 
 // MobileAuthConfig has the limits of mobile authentication.

@@ -29,6 +29,7 @@ type kernels struct {
 	lifecycle *lifecycle.Service
 	devices   *device.Verifier
 	server    *device.ServerKeys
+	outside   outside
 }
 
 // Wrong secrets that one client id has each minute, at the token endpoint and at the server APIs.
@@ -51,6 +52,7 @@ func (s *server) kernels() kernels {
 		},
 		devices: &device.Verifier{Once: s.redis, Issuer: issuer, Now: s.now},
 		server:  &device.ServerKeys{Store: s.sql, Keys: s.keys, Now: s.now},
+		outside: s.outside(),
 	}
 	k.lifecycle = &lifecycle.Service{
 		Installations: s.sql, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Endings: k.endings,
