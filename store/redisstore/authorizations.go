@@ -96,6 +96,8 @@ func settled(word string, err error) error {
 		return unavailable(err)
 	case word == "unknown":
 		return store.ErrNotFound
+	case word == "expired":
+		return store.ErrExpired
 	case word == "conflict":
 		return store.ErrConflict
 	}
