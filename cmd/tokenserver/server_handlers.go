@@ -14,6 +14,7 @@ import (
 	"tokenserver/internal/lifecycle"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/ratelimit"
+	"tokenserver/internal/remotejwks"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 	"tokenserver/pushauth"
@@ -30,6 +31,7 @@ type kernels struct {
 	devices   *device.Verifier
 	server    *device.ServerKeys
 	outside   outside
+	keySets   *remotejwks.Sets // of clients
 }
 
 // Wrong secrets that one client id has each minute, at the token endpoint and at the server APIs.
@@ -39,7 +41,7 @@ const (
 )
 
 func (s *server) kernels() kernels {
-	issuer := s.config.Issuer()
+	issuer, outside := s.config.Issuer(), s.outside()
 	k := kernels{
 		gate:    &appgate.Gate{Installations: s.sql, Audit: s.recorder},
 		clients: s.clientAuthentication("client-secret", secretFailuresPerMinute),
@@ -52,7 +54,8 @@ func (s *server) kernels() kernels {
 		},
 		devices: &device.Verifier{Once: s.redis, Issuer: issuer, Now: s.now},
 		server:  &device.ServerKeys{Store: s.sql, Keys: s.keys, Now: s.now},
-		outside: s.outside(),
+		outside: outside,
+		keySets: &remotejwks.Sets{Client: outside.jwks, Private: s.config.Outbound.AllowPrivate.JWKS, Now: s.now},
 	}
 	k.lifecycle = &lifecycle.Service{
 		Installations: s.sql, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Endings: k.endings,

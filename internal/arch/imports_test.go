@@ -16,7 +16,7 @@ func domains() []string {
 func kernels() []string {
 	return []string{
 		"internal/token", "internal/clientauth", "internal/lifecycle", "internal/settings",
-		"internal/keys", "internal/secret", "internal/outbound",
+		"internal/keys", "internal/secret", "internal/outbound", "internal/remotejwks",
 	}
 }
 
