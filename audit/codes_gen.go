@@ -285,6 +285,7 @@ const (
 	AccountSignInFailed                                   Code = "ACCOUNT_SIGN_IN_FAILED"                                        // A user name and password did not match an active built-in account.
 	AccountSignInThrottled                                Code = "ACCOUNT_SIGN_IN_THROTTLED"                                     // A sign-in was refused without checking the password, because too many attempts failed before.
 	AccountSignInCSRFInvalid                              Code = "ACCOUNT_SIGN_IN_CSRF_INVALID"                                  // A submitted sign-in form carried an anti-forgery token that is unknown, too old or bound to another request.
+	IDPUserRefused                                        Code = "IDP_USER_REFUSED"                                              // An identity provider named a user who may not sign in here: an unusable or foreign user id, or a disabled person.
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	MobileClientDeviceNameRefused                         Code = "MOBILE_CLIENT_DEVICE_NAME_REFUSED"                             // The name that an app installation gave itself could not be read from the request.
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
@@ -575,6 +576,7 @@ var catalogue = [...]Entry{
 	{Code: AccountSignInFailed, Kind: Extension, Area: "account", Outcome: Failure, Description: "A user name and password did not match an active built-in account."},
 	{Code: AccountSignInThrottled, Kind: Extension, Area: "account", Outcome: Failure, Description: "A sign-in was refused without checking the password, because too many attempts failed before."},
 	{Code: AccountSignInCSRFInvalid, Kind: Extension, Area: "account", Outcome: Failure, Description: "A submitted sign-in form carried an anti-forgery token that is unknown, too old or bound to another request."},
+	{Code: IDPUserRefused, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "An identity provider named a user who may not sign in here: an unusable or foreign user id, or a disabled person."},
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: MobileClientDeviceNameRefused, Kind: Extension, Area: "client-validation", Outcome: Failure, Description: "The name that an app installation gave itself could not be read from the request."},
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},

@@ -50,8 +50,10 @@ type journey interface {
 	// Waiting returns the transaction and the name of its client. Errors: store.ErrNotFound, store.ErrExpired,
 	// store.ErrRevoked (another browser's), store.ErrConflict (the user is known already).
 	Waiting(c echo.Context, transactionID string) (a store.Authorization, clientName string, err error)
-	// Identified says who the user is, once. Errors: store.ErrConflict.
-	Identified(c echo.Context, a store.Authorization, userID string, methods []string) error
+	// Identified says who the user is, once. Errors: store.ErrConflict, an outcome.Failure for Fail.
+	Identified(c echo.Context, a store.Authorization, id store.Identity) error
+	// Fail ends the transaction and returns the failure, which is then told to the client.
+	Fail(c echo.Context, a store.Authorization, f outcome.Failure) error
 	// GoOnURL returns where the browser goes then.
 	GoOnURL(transactionID string) string
 	// ErrorPage shows a failure after which there is no way on.
@@ -94,18 +96,6 @@ func (a *Accounts) Routes(g *echo.Group) {
 // SignInURL returns the address of the sign-in page for a transaction.
 func (a *Accounts) SignInURL(transactionID string) string {
 	return a.Pages.Path(signInPath) + "?t=" + transactionID
-}
-
-// Person returns the account behind a user id. Errors: store.ErrNotFound when there is none, or it is disabled.
-func (a *Accounts) Person(ctx context.Context, userID string) (store.Account, error) {
-	account, err := a.People.Account(ctx, userID)
-	if err != nil {
-		return store.Account{}, fmt.Errorf("read account: %w", err)
-	}
-	if account.Disabled {
-		return store.Account{}, fmt.Errorf("account is disabled: %w", store.ErrNotFound)
-	}
-	return account, nil
 }
 
 // page answers GET: the empty form.
@@ -184,7 +174,12 @@ func (a *Accounts) signIn(c echo.Context) error {
 	}
 	web.AnswerFailuresBy(c, a.Journey.ErrorPage)
 	visit.remember(c)
-	if err := a.Journey.Identified(c, t, person.ID, []string{"pwd"}); err != nil && !errors.Is(err, store.ErrConflict) {
+	err = a.Journey.Identified(c, t, store.Identity{UserID: person.ID, AMR: []string{"pwd"}})
+	var refused outcome.Failure
+	switch {
+	case errors.As(err, &refused):
+		return a.Journey.Fail(c, t, refused)
+	case err != nil && !errors.Is(err, store.ErrConflict):
 		return fmt.Errorf("hand over the user: %w", err)
 	}
 	web.NoStore(c)

@@ -49,12 +49,14 @@ func (l *lobby) Waiting(_ echo.Context, id string) (store.Authorization, string,
 	}, "The <Client>", nil
 }
 
-func (l *lobby) Identified(_ echo.Context, _ store.Authorization, userID string, methods []string) error {
+func (l *lobby) Identified(_ echo.Context, _ store.Authorization, id store.Identity) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.identified = append(l.identified, userID+" "+strings.Join(methods, " "))
+	l.identified = append(l.identified, id.UserID+" "+strings.Join(id.AMR, " "))
 	return nil
 }
+
+func (l *lobby) Fail(_ echo.Context, _ store.Authorization, f outcome.Failure) error { return f }
 
 func (l *lobby) GoOnURL(id string) string { return "/oauth/on?t=" + id }
 

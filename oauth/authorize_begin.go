@@ -83,6 +83,8 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		State: store.AtProvider, ClientID: r.client.ID, RedirectURI: r.redirectURI, RedirectOmitted: r.redirectOmitted,
 		ResponseMode: r.mode, Scopes: r.scopes, RequestState: r.get("state"), Nonce: r.get("nonce"),
 		CodeChallenge: r.get("code_challenge"), AskConsent: r.asks("consent"), Provider: r.provider.ID,
+		MaxAge: r.maxAge, Silent: r.asks("none"), ForceLogin: r.asks("login"), SelectAccount: r.asks("select_account"),
+		ACRValues: r.get("acr_values"), UILocales: clipped(r.get("ui_locales"), 256),
 		LoginHint: clipped(r.get("login_hint"), 256), HintedUser: r.hinted, Language: to.language,
 		CreatedAt: now, ExpiresAt: now.Add(authorizationLife),
 	}
@@ -98,6 +100,7 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 	fresh = fresh && (r.hinted == "" || r.hinted == session.UserID)
 	if fresh && session.Provider == r.provider.ID && !r.asks("login") && !r.asks("select_account") {
 		a.State, a.UserID, a.AuthTime, a.ACR, a.AMR = store.Identified, session.UserID, session.AuthTime, session.ACR, session.AMR
+		a.SessionID, a.Level, a.SteppedUp = session.ID, session.Level, session.SteppedUp
 	}
 	if r.asks("none") {
 		return b.silently(c, r, a, to, signedIn && session.Provider != r.provider.ID)

@@ -121,17 +121,14 @@ func replyOf(a store.Authorization, client requester) reply {
 	}
 }
 
-// proceed takes an identified user to the consent page, or to the answer when there is nothing to agree to.
+// proceed takes an identified user to the next page of the journey, or to the answer when there is none.
 func (b *Browser) proceed(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester) error {
-	if a.HintedUser != "" && a.HintedUser != a.UserID {
-		return silentNoLogin.About(audit.Reason("another user than id_token_hint"))
-	}
-	open, err := b.openScopes(c.Request().Context(), s, client, a)
+	page, err := b.nextPage(c.Request().Context(), &a, s, client)
 	if err != nil {
 		return err
 	}
-	if len(open) > 0 {
-		return c.Redirect(seeOther(c), b.at(consentPath, a.ID))
+	if page != "" {
+		return c.Redirect(seeOther(c), b.at(page, a.ID))
 	}
 	return b.finish(c, a, s, client)
 }
@@ -166,7 +163,7 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 	err := b.Codes.AddCode(ctx, store.AuthorizationCode{
 		Hash: b.Keys.MAC(secret.ForCode, code), ClientID: a.ClientID, UserID: a.UserID, RedirectURI: a.RedirectURI,
 		RedirectOmitted: a.RedirectOmitted, Scopes: a.Scopes, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge,
-		AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR, ExpiresAt: b.Now().Add(client.codeLife()),
+		SessionID: a.SessionID, HookParams: a.HookParams, AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR, ExpiresAt: b.Now().Add(client.codeLife()),
 	})
 	if err != nil {
 		return fmt.Errorf("issue code: %w", err)
@@ -177,7 +174,7 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 
 // person returns the user of a transaction, who may have been blocked since the sign-in.
 func (b *Browser) person(ctx context.Context, s *settings.Snapshot, a store.Authorization) (store.Account, error) {
-	account, err := b.Providers[s.IdentityProvider(a.Provider).Type].Person(ctx, a.UserID)
+	account, err := b.People.Person(ctx, a.UserID)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Account{}, journeyUserGone.Because(err).About(audit.Reason("account ended or disabled"))
 	}

@@ -32,6 +32,7 @@ type Browser struct {
 	Consents       consents
 	Installations  installations
 	Providers      Providers
+	People         persons
 	Signing        hintVerifier
 	Starts         limiter // by client network
 	Pages          *pages.Pages
@@ -54,7 +55,13 @@ type hintVerifier interface {
 type identityProvider interface {
 	// SignInURL returns where the browser goes to sign in for a transaction.
 	SignInURL(transactionID string) string
-	// Person returns the account behind a user id. Errors: store.ErrNotFound when there is none that may sign in.
+}
+
+// persons keeps who the identity providers vouch for; see people.Service.
+type persons interface {
+	// Meet errors: people.ErrUnusable, store.ErrConflict, store.ErrRevoked, store.ErrNotFound.
+	Meet(ctx context.Context, p *settings.IdentityProvider, id store.Identity) (store.Account, error)
+	// Person returns one of them. Errors: store.ErrNotFound when there is none that may sign in.
 	Person(ctx context.Context, userID string) (store.Account, error)
 }
 

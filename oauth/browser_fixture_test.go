@@ -20,6 +20,7 @@ import (
 	"tokenserver/internal/clientauth"
 	"tokenserver/internal/keys"
 	"tokenserver/internal/pages"
+	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
@@ -54,9 +55,9 @@ func browserDocument() settings.Document {
 	}
 	return settings.Document{
 		IdentityProviders: []settings.IdentityProvider{
-			{ID: "door", Type: "DOOR", Default: true},
-			{ID: "window", Type: "DOOR"},
-			{ID: "closed", Type: "DOOR", Disabled: true},
+			{ID: "door", Type: "DOOR", Namespace: "people", Default: true},
+			{ID: "window", Type: "DOOR", Namespace: "people"},
+			{ID: "closed", Type: "DOOR", Namespace: "people", Disabled: true},
 			{ID: "api", Type: "API"},
 		},
 		Scopes: []settings.Scope{
@@ -134,7 +135,7 @@ func newBrowserServer(t *testing.T) *browserServer {
 		}
 	}
 	for _, id := range []string{"ann", "bob"} {
-		s.put(t, store.Account{ID: id, Username: id, Attributes: map[string]string{"name": "Name of " + id}})
+		s.put(t, store.Account{ID: id, Username: id, Attributes: store.Attributes{"name": "Name of " + id}})
 	}
 	s.wire(t)
 	return s
@@ -142,7 +143,7 @@ func newBrowserServer(t *testing.T) *browserServer {
 
 func (s *browserServer) put(t *testing.T, a store.Account) {
 	t.Helper()
-	a.CreatedAt, a.UpdatedAt = s.Now(), s.Now()
+	a.CreatedAt, a.UpdatedAt, a.Namespace = s.Now(), s.Now(), "people"
 	if err := s.Store.PutAccount(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +168,7 @@ func (s *browserServer) wire(t *testing.T) {
 	s.browser = &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
 		Authorizations: e.Redis, Codes: e.Redis, Sessions: e.Redis, Consents: e.Store, Installations: e.Store, Pages: set,
+		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	s.ring = ring
@@ -199,14 +201,6 @@ type door struct{ s *browserServer }
 
 func (d *door) SignInURL(transactionID string) string { return "/oauth/door?t=" + transactionID }
 
-func (d *door) Person(ctx context.Context, userID string) (store.Account, error) {
-	account, err := d.s.Store.Account(ctx, userID)
-	if err == nil && account.Disabled {
-		return store.Account{}, store.ErrNotFound
-	}
-	return account, err
-}
-
 func (d *door) enter(c echo.Context) error {
 	t, _, err := d.s.browser.Waiting(c, c.QueryParam("t"))
 	if err != nil {
@@ -216,7 +210,7 @@ func (d *door) enter(c echo.Context) error {
 	if user == "" {
 		return c.HTML(http.StatusOK, "<p>door</p>")
 	}
-	if err := d.s.browser.Identified(c, t, user, []string{"pwd"}); err != nil {
+	if err := d.s.browser.Identified(c, t, store.Identity{UserID: user, AMR: []string{"pwd"}}); err != nil {
 		return c.String(http.StatusTeapot, err.Error())
 	}
 	return c.Redirect(http.StatusSeeOther, d.s.browser.GoOnURL(t.ID))

@@ -79,14 +79,7 @@ func claimsOf(a store.Account, scopes []string) map[string]any {
 }
 
 // attribute returns the first attribute that has a value.
-func attribute(a store.Account, names ...string) string {
-	for _, name := range names {
-		if value := a.Attributes[name]; value != "" {
-			return value
-		}
-	}
-	return ""
-}
+func attribute(a store.Account, names ...string) string { return a.Attributes.Text(names...) }
 
 // addressOf builds the address claim (OpenID Connect Core §5.1.1).
 func addressOf(a store.Account) map[string]string {

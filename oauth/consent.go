@@ -133,7 +133,7 @@ func (b *Browser) describe(s *settings.Snapshot, scope, language string) string 
 
 // displayName is what a page calls a person.
 func displayName(a store.Account) string {
-	if name := a.Attributes["name"]; name != "" {
+	if name := a.Attributes.Text("name"); name != "" {
 		return name
 	}
 	return a.Username

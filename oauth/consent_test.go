@@ -186,7 +186,7 @@ func TestConsentForgery(t *testing.T) {
 // TestConsentPageShowsWhatItIsAbout: texts in the user's language, foreign text escaped, no script, forms go nowhere else.
 func TestConsentPageShowsWhatItIsAbout(t *testing.T) {
 	s := newBrowserServer(t)
-	s.put(t, store.Account{ID: "eve", Username: "eve", Attributes: map[string]string{"name": "<script>alert(1)</script>"}})
+	s.put(t, store.Account{ID: "eve", Username: "eve", Attributes: store.Attributes{"name": "<script>alert(1)</script>"}})
 	v := s.visitor(t)
 	a := v.signIn(parameters("asking", "scope", "read pay silent openid", "language", "nl_BE",
 		"redirect_uri", "https://asking.example/back?x=1"), "eve")

@@ -3,6 +3,7 @@ package oauth
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -65,7 +66,13 @@ const (
 func (b *Browser) fail(r reply) ending {
 	return func(c echo.Context, f outcome.Failure) error {
 		r.completion = r.completion && f.Code == outcome.AccessDenied
-		return b.send(c, r, url.Values{"error": {f.Code.String()}, "error_description": {f.Text}})
+		answer := url.Values{"error": {f.Code.String()}, "error_description": {f.Text}}
+		for _, m := range f.Members() {
+			if text, isText := m.Value.(string); isText && (m.Name == "error_uri" || strings.HasPrefix(m.Name, "onegini_")) {
+				answer.Set(m.Name, text)
+			}
+		}
+		return b.send(c, r, answer)
 	}
 }
 

@@ -135,6 +135,7 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code store.Author
 	}
 	g.Kind, g.UserID, g.CodeHash = store.DefaultToken, code.UserID, code.Hash
 	g.AuthTime, g.ACR, g.AMR, g.Nonce = code.AuthTime, code.ACR, code.AMR, code.Nonce
+	g.SessionID, g.HookParams = code.SessionID, code.HookParams
 	if g.IDToken = slices.Contains(code.Scopes, scopeOpenID); g.IDToken {
 		g.Claims = claimsOf(account, code.Scopes)
 	}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -39,7 +40,7 @@ func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
 	if p == nil || p.Disabled || b.Providers[p.Type] == nil {
 		return store.BrowserSession{}, store.ErrNotFound
 	}
-	person, err := b.Providers[p.Type].Person(ctx, found.UserID)
+	person, err := b.People.Person(ctx, found.UserID)
 	if err != nil {
 		return store.BrowserSession{}, fmt.Errorf("find user of session: %w", err)
 	}
@@ -57,7 +58,7 @@ func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
 
 // openSession remembers at this browser who has just signed in. The value in the cookie is always a new one: whoever
 // knew the former gets nothing.
-func (b *Browser) openSession(c echo.Context, a store.Authorization) error {
+func (b *Browser) openSession(c echo.Context, a store.Authorization, id store.Identity) error {
 	ctx := c.Request().Context()
 	if former := b.cookies().Get(c, sessionCookie); former != "" {
 		if err := b.Sessions.EndSession(ctx, b.sessionHash(former)); err != nil {
@@ -66,7 +67,8 @@ func (b *Browser) openSession(c echo.Context, a store.Authorization) error {
 	}
 	value, now := secret.NewChallenge(), b.Now()
 	err := b.Sessions.AddSession(ctx, store.BrowserSession{
-		Hash: b.sessionHash(value), UserID: a.UserID, Provider: a.Provider, AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR,
+		Hash: b.sessionHash(value), ID: a.SessionID, UserID: a.UserID, Provider: a.Provider, AuthTime: a.AuthTime, Level: a.Level,
+		ACR: a.ACR, AMR: a.AMR, ProviderSession: id.ProviderSession, ProviderToken: id.ProviderToken,
 		CreatedAt: now, ExpiresAt: now.Add(sessionIdle), EndsAt: now.Add(sessionLife),
 	})
 	if err != nil {
@@ -74,6 +76,12 @@ func (b *Browser) openSession(c echo.Context, a store.Authorization) error {
 	}
 	b.cookies().Set(c, sessionCookie, value, 0)
 	return nil
+}
+
+// newSessionID makes the claim "sid": 128 random bits.
+func newSessionID() string {
+	const sessionIDBytes = 16
+	return base64.RawURLEncoding.EncodeToString(secret.Bytes(sessionIDBytes))
 }
 
 func (b *Browser) sessionHash(value string) []byte {

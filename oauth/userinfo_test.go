@@ -15,7 +15,7 @@ import (
 func TestUserinfo(t *testing.T) {
 	k := newKit(t)
 	for _, a := range []store.Account{
-		{ID: "ann", Username: "ann", Attributes: map[string]string{"name": "Ann Ode", "email": "ann@example.com", "email_verified": "true"}},
+		{ID: "ann", Username: "ann", Attributes: store.Attributes{"name": "Ann Ode", "email": "ann@example.com", "email_verified": "true"}},
 		{ID: "off", Username: "off", Disabled: true},
 	} {
 		if err := k.Store.PutAccount(t.Context(), a); err != nil {

@@ -7,15 +7,18 @@ type AuthorizationState string
 
 // The states. A transaction that has been issued or has failed is removed.
 const (
-	AtProvider AuthorizationState = "AT_IDP"     // the browser is at the identity provider
-	Identified AuthorizationState = "IDENTIFIED" // the user is known
-	Consenting AuthorizationState = "CONSENT"    // the consent page has been shown
+	AtProvider AuthorizationState = "AT_IDP"      // the browser is at the identity provider
+	Identified AuthorizationState = "IDENTIFIED"  // the user is known
+	SteppingUp AuthorizationState = "SMS_STEP_UP" // a code is on its way to the user's phone
+	Consenting AuthorizationState = "CONSENT"     // the consent page has been shown
 )
 
-// authorizationMoves is the table of legal moves; a rendering of the consent page replaces the one before.
+// authorizationMoves is the table of legal moves; a rendering of a page replaces the one before. A user whose level is
+// too low may be sent back to the identity provider.
 var authorizationMoves = map[AuthorizationState][]AuthorizationState{
-	AtProvider: {Identified},
-	Identified: {Consenting},
+	AtProvider: {AtProvider, Identified},
+	Identified: {Identified, AtProvider, SteppingUp, Consenting},
+	SteppingUp: {SteppingUp, Identified},
 	Consenting: {Consenting},
 }
 
@@ -43,6 +46,7 @@ type Authorization struct {
 	AppVersion      string   `json:"app_version,omitempty"`
 	RedirectURI     string   `json:"redirect_uri,omitempty"`
 	RedirectOmitted bool     `json:"redirect_omitted,omitempty"` // the request had none: the token request need not repeat it
+	ResponseType    string   `json:"response_type,omitempty"`    // "" = code; else "token", "id_token" or "id_token token"
 	ResponseMode    string   `json:"response_mode,omitempty"`
 	Scopes          []string `json:"scopes,omitempty"`
 	RequestState    string   `json:"request_state,omitempty"` // the parameter "state", returned verbatim
@@ -50,14 +54,32 @@ type Authorization struct {
 	CodeChallenge   string   `json:"code_challenge,omitempty"` // S256; "" = none
 	AskConsent      bool     `json:"ask_consent,omitempty"`    // prompt=consent
 	Provider        string   `json:"provider,omitempty"`       // id of the identity provider
+	Silent          bool     `json:"silent,omitempty"`         // prompt=none: no page may be shown
+	ForceLogin      bool     `json:"force_login,omitempty"`    // prompt=login
+	SelectAccount   bool     `json:"select_account,omitempty"` // prompt=select_account
+	MaxAge          int      `json:"max_age"`                  // seconds; -1 = not given
+	ACRValues       string   `json:"acr_values,omitempty"`
+	EssentialACR    []string `json:"essential_acr,omitempty"` // of the claims parameter
 	LoginHint       string   `json:"login_hint,omitempty"`
+	UILocales       string   `json:"ui_locales,omitempty"` // as it came, for the identity provider
+	ExternalIDP     string   `json:"external_idp,omitempty"`
+	AppView         string   `json:"app_view,omitempty"`
+	DeviceID        string   `json:"device_id,omitempty"`   // of the device flow: there is no redirect address
 	HintedUser      string   `json:"hinted_user,omitempty"` // the subject of id_token_hint: nobody else will do
 	Language        string   `json:"language,omitempty"`    // of our pages: en, nl, de, fr
 
-	UserID   string    `json:"user_id,omitempty"` // from here on: once identified
-	AuthTime time.Time `json:"auth_time,omitzero"`
-	ACR      string    `json:"acr,omitempty"`
-	AMR      []string  `json:"amr,omitempty"`
+	ProviderParams map[string][]string `json:"provider_params,omitempty"` // external_idp_custom_param.<key>
+	HookParams     map[string][]string `json:"hook_params,omitempty"`     // hook_context_custom_param.<key>
+
+	UserID    string    `json:"user_id,omitempty"` // from here on: once identified
+	SessionID string    `json:"sid,omitempty"`     // of the browser session
+	AuthTime  time.Time `json:"auth_time,omitzero"`
+	Level     string    `json:"level,omitempty"` // authentication level as the provider said it; "" = none
+	ACR       string    `json:"acr,omitempty"`
+	AMR       []string  `json:"amr,omitempty"`
+	SteppedUp bool      `json:"stepped_up,omitempty"` // the user has typed the code of a text message
+	Raised    bool      `json:"raised,omitempty"`     // the provider was asked for a higher level already
+	Verified  bool      `json:"verified,omitempty"`   // the scope verification service has agreed
 
 	Form          []byte    `json:"form,omitempty"` // keyed hash of the consent form's token and of all that it is bound to
 	FormExpiresAt time.Time `json:"form_expires_at,omitzero"`
@@ -76,10 +98,13 @@ type AuthorizationCode struct {
 	Scopes          []string  `json:"scopes,omitempty"`
 	Nonce           string    `json:"nonce,omitempty"`
 	CodeChallenge   string    `json:"code_challenge,omitempty"`
+	SessionID       string    `json:"sid,omitempty"` // of the browser session; "" = none
 	AuthTime        time.Time `json:"auth_time,omitzero"`
 	ACR             string    `json:"acr,omitempty"`
 	AMR             []string  `json:"amr,omitempty"`
 	ExpiresAt       time.Time `json:"expires_at,omitzero"`
+
+	HookParams map[string][]string `json:"hook_params,omitempty"`
 }
 
 // UsedCode is the durable mark of a redeemed code. Its row is inserted once; whoever inserts it has won.
@@ -94,11 +119,20 @@ type UsedCode struct {
 // BrowserSession is a signed-in user at one browser. Redis, under the keyed hash of the cookie's value.
 type BrowserSession struct {
 	Hash      []byte    `json:"hash,omitempty"`
+	ID        string    `json:"id,omitempty"` // the claim "sid": 128 random bits, base64url
 	UserID    string    `json:"user_id,omitempty"`
 	Provider  string    `json:"provider,omitempty"` // id of the identity provider
 	AuthTime  time.Time `json:"auth_time,omitzero"`
+	Level     string    `json:"level,omitempty"`
 	ACR       string    `json:"acr,omitempty"`
 	AMR       []string  `json:"amr,omitempty"`
+	SteppedUp bool      `json:"stepped_up,omitempty"`
+
+	ProviderSession string   `json:"provider_session,omitempty"` // what the provider calls its session
+	ProviderToken   string   `json:"provider_token,omitempty"`   // its ID token, for its logout
+	BrowserState    string   `json:"browser_state,omitempty"`    // OpenID Connect Session Management §3.2
+	Clients         []string `json:"clients,omitempty"`          // who got an answer in this session
+
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // by inactivity; moved by every use
 	EndsAt    time.Time `json:"ends_at,omitzero"`    // never moved

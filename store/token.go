@@ -26,6 +26,7 @@ type AccessToken struct {
 	UserID      string // empty for a client's own token
 	ProfileID   string // of an installation
 	FamilyID    string // of the refresh token family or code it came from; "" for a client's own token
+	SessionID   string // of the browser session it came from; "" = none
 	Application string // of an installation
 	Platform    string
 	Version     string
@@ -70,13 +71,15 @@ type TokenFamily struct {
 	AuthTime     time.Time
 	ACR          string
 	AMR          []string
-	CodeHash     []byte // the grant that it came from; a replay of the code ends it
-	UserGone     bool   // read only: there is no account of that id, or it is disabled
+	CodeHash     []byte              // the grant that it came from; a replay of the code ends it
+	SessionID    string              // of the browser session it came from; "" = none
+	HookParams   map[string][]string // of the authorization request, for the hooks
+	UserGone     bool                // read only: there is no account of that id, or it is disabled
 }
 
 // Revocation ends every token whose subject matches and that was issued before a moment.
 type Revocation struct {
-	Subject string // "client:<id>", "profile:<client>/<profile>", "family:<id>", "user:<id>"
+	Subject string // "client:<id>", "profile:<client>/<profile>", "family:<id>", "session:<sid>", "user:<id>"
 	Before  time.Time
 }
 
@@ -87,5 +90,5 @@ type FamilyFilter struct {
 	ProfileID string
 	UserID    string
 	Kind      TokenKind
-	CodeHash  []byte
+	SessionID string
 }

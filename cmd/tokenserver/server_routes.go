@@ -13,6 +13,7 @@ import (
 	"tokenserver/api"
 	"tokenserver/idp"
 	"tokenserver/internal/pages"
+	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/settings"
 	"tokenserver/oauth"
@@ -34,6 +35,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Authorizations: s.redis, Codes: s.redis, Sessions: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
+		People:  &people.Service{Accounts: s.sql, Settings: s.settings, Clients: s.sql, Now: s.now},
 		Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 	}
 	accounts := &idp.Accounts{

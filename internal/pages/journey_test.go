@@ -23,6 +23,7 @@ import (
 	"tokenserver/internal/clientauth"
 	"tokenserver/internal/keys"
 	"tokenserver/internal/pages"
+	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
@@ -72,7 +73,7 @@ func newServer(t *testing.T) *server {
 	}
 	err = e.Store.PutAccount(t.Context(), store.Account{
 		ID: "u-ann", Username: "ann", PasswordHash: secret.HashPassword("correct horse"), CreatedAt: e.Now(), UpdatedAt: e.Now(),
-		Attributes: map[string]string{"name": "Ann Jansen", "email": "ann@example.org"},
+		Attributes: store.Attributes{"name": "Ann Jansen", "email": "ann@example.org"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +103,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 	browser := &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
 		Authorizations: e.Redis, Codes: e.Redis, Sessions: e.Redis, Consents: e.Store, Installations: e.Store, Pages: set,
+		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	accounts := &idp.Accounts{

@@ -5,9 +5,12 @@ package settings
 type Document struct {
 	Features             Features             `yaml:"features" json:"features"`
 	MobileAuthentication MobileAuthentication `yaml:"mobile_authentication" json:"mobile_authentication"`
+	OAuth                OAuth                `yaml:"oauth" json:"oauth"`
+	SAML                 SAMLServiceProvider  `yaml:"saml" json:"saml"`
 	Scopes               []Scope              `yaml:"scopes" json:"scopes"`
 	PINPolicies          []PINPolicy          `yaml:"pin_policies" json:"pin_policies"`
 	IdentityProviders    []IdentityProvider   `yaml:"identity_providers" json:"identity_providers"`
+	WebHooks             []WebHook            `yaml:"web_hooks" json:"web_hooks"`
 	OSRules              []OSRule             `yaml:"os_rules" json:"os_rules"`
 	PushConfigurations   []PushConfiguration  `yaml:"push_configurations" json:"push_configurations"`
 	Applications         []Application        `yaml:"applications" json:"applications"`
@@ -48,6 +51,9 @@ type MobileAuthentication struct {
 type Scope struct {
 	ID                string            `yaml:"id" json:"id"` // letters, digits and _ - : . up to 255
 	UsageLimit        int               `yaml:"usage_limit" json:"usage_limit"`
+	Level             int               `yaml:"authentication_level" json:"authentication_level"` // that a user needs; of several scopes the highest counts
+	ServiceEndpoint   string            `yaml:"service_endpoint" json:"service_endpoint"`         // for the scope verification service
+	FailedEndpoint    string            `yaml:"verification_failed_endpoint" json:"verification_failed_endpoint"`
 	PersistentConsent bool              `yaml:"persistent_consent" json:"persistent_consent"` // true: asked once; false: asked at every authorization
 	Descriptions      map[string]string `yaml:"descriptions" json:"descriptions"`             // by language: en, nl, de, fr
 }
@@ -60,21 +66,6 @@ type PINPolicy struct {
 	MaxSimilarDigits int      `yaml:"max_similar_digits" json:"max_similar_digits"`
 	SequencesAllowed bool     `yaml:"sequences_allowed" json:"sequences_allowed"`
 	BlockedPINs      []string `yaml:"blocked_pins" json:"blocked_pins"`
-}
-
-// IdentityProviderType names what stands behind an identity provider.
-type IdentityProviderType string
-
-// BuiltInAccounts signs users in against the accounts of this server.
-const BuiltInAccounts IdentityProviderType = "ACCOUNTS"
-
-// IdentityProvider is a way to find out who the user is.
-type IdentityProvider struct {
-	ID       string               `yaml:"id" json:"id"`
-	Name     string               `yaml:"name" json:"name"`
-	Type     IdentityProviderType `yaml:"type" json:"type"`
-	Default  bool                 `yaml:"default" json:"default"`
-	Disabled bool                 `yaml:"disabled" json:"disabled"`
 }
 
 // OSRule restricts the versions of one operating system.
@@ -99,30 +90,38 @@ type PushConfiguration struct {
 
 // Application is a mobile app in all its versions.
 type Application struct {
-	ID                        string   `yaml:"id" json:"id"` // [A-Za-z0-9._-]{1,64}
-	Name                      string   `yaml:"name" json:"name"`
-	DevelopmentMode           bool     `yaml:"development_mode" json:"development_mode"`
-	MinAPIVersion             int      `yaml:"min_api_version" json:"min_api_version"`               // of new registrations; 0 = any
-	UserRegistration          *bool    `yaml:"user_registration" json:"user_registration,omitempty"` // default true: authorization code flow
-	AnonymousResourceCalls    *bool    `yaml:"anonymous_resource_calls" json:"anonymous_resource_calls,omitempty"`
-	PINAuthentication         *bool    `yaml:"pin_authentication" json:"pin_authentication,omitempty"` // default true: refresh tokens are issued
-	MaxPINFailures            *int     `yaml:"max_pin_failures" json:"max_pin_failures,omitempty"`     // default 3; 0 = unlimited
-	PINPolicy                 string   `yaml:"pin_policy" json:"pin_policy"`                           // "" = the default policy
-	RegistrationValidity      int      `yaml:"registration_validity" json:"registration_validity"`     // 0 = endless
-	AccessGrantExpiresIn      int      `yaml:"access_grant_expires_in" json:"access_grant_expires_in"` // default 30
-	AccessTokenExpiresIn      int      `yaml:"access_token_expires_in" json:"access_token_expires_in"` // default 900
-	IDTokenExpiresIn          int      `yaml:"id_token_expires_in" json:"id_token_expires_in"`         // default 3600
-	AccessTokenFormat         string   `yaml:"access_token_format" json:"access_token_format"`         // OPAQUE (default) or JWT
-	RedirectURL               string   `yaml:"redirect_url" json:"redirect_url"`
-	AdditionalRedirectURLs    []string `yaml:"additional_redirect_urls" json:"additional_redirect_urls"`
-	ResourceGateways          []string `yaml:"resource_gateways" json:"resource_gateways"` // URIs the app calls
-	AdditionalAudiences       []string `yaml:"additional_audiences" json:"additional_audiences"`
-	DefaultScopes             []string `yaml:"default_scopes" json:"default_scopes"`
-	AdditionalScopes          []string `yaml:"additional_scopes" json:"additional_scopes"`
-	IdentityProvider          string   `yaml:"identity_provider" json:"identity_provider"`
-	AdditionalProviders       []string `yaml:"additional_identity_providers" json:"additional_identity_providers"`
-	SkipConsent               bool     `yaml:"skip_consent" json:"skip_consent"`
-	SkipAuthorizationComplete bool     `yaml:"skip_authorization_complete" json:"skip_authorization_complete"`
+	ID                        string                   `yaml:"id" json:"id"` // [A-Za-z0-9._-]{1,64}
+	Name                      string                   `yaml:"name" json:"name"`
+	DevelopmentMode           bool                     `yaml:"development_mode" json:"development_mode"`
+	MinAPIVersion             int                      `yaml:"min_api_version" json:"min_api_version"`               // of new registrations; 0 = any
+	UserRegistration          *bool                    `yaml:"user_registration" json:"user_registration,omitempty"` // default true: authorization code flow
+	AnonymousResourceCalls    *bool                    `yaml:"anonymous_resource_calls" json:"anonymous_resource_calls,omitempty"`
+	PINAuthentication         *bool                    `yaml:"pin_authentication" json:"pin_authentication,omitempty"` // default true: refresh tokens are issued
+	MaxPINFailures            *int                     `yaml:"max_pin_failures" json:"max_pin_failures,omitempty"`     // default 3; 0 = unlimited
+	PINPolicy                 string                   `yaml:"pin_policy" json:"pin_policy"`                           // "" = the default policy
+	RegistrationValidity      int                      `yaml:"registration_validity" json:"registration_validity"`     // 0 = endless
+	AccessGrantExpiresIn      int                      `yaml:"access_grant_expires_in" json:"access_grant_expires_in"` // default 30
+	AccessTokenExpiresIn      int                      `yaml:"access_token_expires_in" json:"access_token_expires_in"` // default 900
+	IDTokenExpiresIn          int                      `yaml:"id_token_expires_in" json:"id_token_expires_in"`         // default 3600
+	AccessTokenFormat         string                   `yaml:"access_token_format" json:"access_token_format"`         // OPAQUE (default) or JWT
+	RedirectURL               string                   `yaml:"redirect_url" json:"redirect_url"`
+	AdditionalRedirectURLs    []string                 `yaml:"additional_redirect_urls" json:"additional_redirect_urls"`
+	ResourceGateways          []string                 `yaml:"resource_gateways" json:"resource_gateways"` // URIs the app calls
+	AdditionalAudiences       []string                 `yaml:"additional_audiences" json:"additional_audiences"`
+	DefaultScopes             []string                 `yaml:"default_scopes" json:"default_scopes"`
+	AdditionalScopes          []string                 `yaml:"additional_scopes" json:"additional_scopes"`
+	IdentityProvider          string                   `yaml:"identity_provider" json:"identity_provider"`
+	AdditionalProviders       []string                 `yaml:"additional_identity_providers" json:"additional_identity_providers"`
+	SkipConsent               bool                     `yaml:"skip_consent" json:"skip_consent"`
+	SkipAuthorizationComplete bool                     `yaml:"skip_authorization_complete" json:"skip_authorization_complete"`
+	FingerprintAuthentication bool                     `yaml:"fingerprint_authentication" json:"fingerprint_authentication"`
+	ImplicitAuthentication    bool                     `yaml:"implicit_authentication" json:"implicit_authentication"`
+	StatelessAuthentication   bool                     `yaml:"stateless_authentication" json:"stateless_authentication"`
+	LogoURL                   string                   `yaml:"logo_url" json:"logo_url"` // https
+	TemplateSet               string                   `yaml:"template_set" json:"template_set"`
+	WebHooks                  []string                 `yaml:"web_hooks" json:"web_hooks"`                                           // ids
+	AppToWebURLs              []string                 `yaml:"app_to_web_urls" json:"app_to_web_urls"`                               // where app-to-web sign-in may lead
+	AdditionalAuthentication  AdditionalAuthentication `yaml:"additional_user_authentication" json:"additional_user_authentication"` // default NONE
 
 	Versions []AppVersion `yaml:"versions" json:"versions"`
 }
@@ -180,6 +179,9 @@ type Grant string
 const (
 	AuthorizationCode Grant = "AUTHORIZATION_CODE"
 	ClientCredentials Grant = "CLIENT_CREDENTIALS"
+	DeviceCode        Grant = "DEVICE_CODE"
+	Password          Grant = "PASSWORD" // deprecated
+	Implicit          Grant = "IMPLICIT" // deprecated
 )
 
 // The formats of access tokens.
@@ -195,8 +197,12 @@ type WebClient struct {
 	Disabled              bool                 `yaml:"disabled" json:"disabled"`
 	Authentication        ClientAuthentication `yaml:"client_authentication_method" json:"client_authentication_method"`
 	Secret                ClientSecret         `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
-	PublicKey             string               `yaml:"public_key" json:"public_key,omitempty"` // PEM, for PRIVATE_KEY_JWT
+	HashedSecret          string               `yaml:"hashed_client_secret" json:"hashed_client_secret,omitempty"` // PHC form, instead of client_secret
+	PublicKey             string               `yaml:"public_key" json:"public_key,omitempty"`                     // PEM, for PRIVATE_KEY_JWT
+	JWKSURI               string               `yaml:"jwks_uri" json:"jwks_uri,omitempty"`                         // wins over public_key
 	Grants                []Grant              `yaml:"grant_types" json:"grant_types"`
+	RequirePKCE           bool                 `yaml:"require_pkce" json:"require_pkce"` // public clients always need it
+	ValidatesTokens       bool                 `yaml:"validates_access_tokens" json:"validates_access_tokens"`
 	AccessTokenFormat     string               `yaml:"access_token_format" json:"access_token_format"`
 	RedirectURLs          []string             `yaml:"redirect_urls" json:"redirect_urls"`
 	AccessGrantExpiresIn  int                  `yaml:"access_grant_expires_in" json:"access_grant_expires_in"`
@@ -212,6 +218,17 @@ type WebClient struct {
 	IdentityProvider      string               `yaml:"identity_provider" json:"identity_provider"`
 	AdditionalProviders   []string             `yaml:"additional_identity_providers" json:"additional_identity_providers"`
 	SkipConsent           bool                 `yaml:"skip_consent" json:"skip_consent"`
+
+	SimultaneousSessions     bool                     `yaml:"simultaneous_sessions_allowed" json:"simultaneous_sessions_allowed"`
+	MaxSimultaneousSessions  int                      `yaml:"max_simultaneous_sessions" json:"max_simultaneous_sessions"` // 2 to 25, default 25
+	ResourceGateways         []string                 `yaml:"resource_gateways" json:"resource_gateways"`                 // URIs or client ids, into the audience of access tokens
+	DeviceVerificationURI    string                   `yaml:"device_verification_uri" json:"device_verification_uri"`
+	DeviceVerificationFull   string                   `yaml:"device_verification_uri_complete" json:"device_verification_uri_complete"` // with {user_code}
+	LogoURL                  string                   `yaml:"logo_url" json:"logo_url"`                                                 // https
+	TemplateSet              string                   `yaml:"template_set" json:"template_set"`
+	WebHooks                 []string                 `yaml:"web_hooks" json:"web_hooks"`                                           // ids
+	AdditionalAuthentication AdditionalAuthentication `yaml:"additional_user_authentication" json:"additional_user_authentication"` // default NONE
+	OpenIDConnect            OpenIDConnect            `yaml:"open_id_connect" json:"open_id_connect"`
 }
 
 // The API scopes: what an API client may call.
@@ -222,6 +239,8 @@ const (
 	APIEndUser              = "onegini_api_end_user"
 	APIConfig               = "onegini_api_config"
 	APIAdmin                = "onegini_api_admin"
+	APIUserRegistration     = "onegini_api_user_registration"
+	APITwoWayOTP            = "onegini_api_two_way_otp" // former name of the one before
 )
 
 // APIClient is a back end that calls the server-to-server APIs. It has no grants at the token endpoint.
@@ -231,7 +250,9 @@ type APIClient struct {
 	Disabled       bool                 `yaml:"disabled" json:"disabled"`
 	Authentication ClientAuthentication `yaml:"authentication_method" json:"authentication_method"` // CLIENT_SECRET_BASIC or PRIVATE_KEY_JWT
 	Secret         ClientSecret         `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
-	PublicKey      string               `yaml:"public_key" json:"public_key,omitempty"` // PEM
+	HashedSecret   string               `yaml:"hashed_client_secret" json:"hashed_client_secret,omitempty"` // PHC form, instead of client_secret
+	PublicKey      string               `yaml:"public_key" json:"public_key,omitempty"`                     // PEM
+	JWKSURI        string               `yaml:"jwks_uri" json:"jwks_uri,omitempty"`                         // wins over public_key
 	Scopes         []string             `yaml:"scopes" json:"scopes"`
 }
 

@@ -8,13 +8,16 @@ import (
 	"tokenserver/store"
 )
 
-// Kind names one list of the document, or one of its two singletons.
+// Kind names one list of the document, or one of its singletons.
 type Kind string
 
 // The kinds. All but KindUser are stored as settings; users are accounts.
 const (
 	KindFeatures             Kind = "features"
 	KindMobileAuthentication Kind = "mobile_authentication"
+	KindOAuth                Kind = "oauth"
+	KindSAML                 Kind = "saml"
+	KindWebHook              Kind = "web_hook"
 	KindScope                Kind = "scope"
 	KindPINPolicy            Kind = "pin_policy"
 	KindIdentityProvider     Kind = "identity_provider"
@@ -63,6 +66,32 @@ func (c *Callback) secrets() map[string]*Secret {
 	return map[string]*Secret{"password": &c.Password, "signing_secret": &c.SigningSecret}
 }
 
+func (o *OAuth) secrets() map[string]*Secret {
+	return map[string]*Secret{"scope_verification.password": &o.ScopeVerification.Password}
+}
+
+func (s *SAMLServiceProvider) secrets() map[string]*Secret {
+	return map[string]*Secret{"signing_key": &s.SigningKey, "decryption_key": &s.DecryptionKey}
+}
+
+func (h *WebHook) secrets() map[string]*Secret {
+	return map[string]*Secret{"password": &h.Password, "signing_secret": &h.SigningSecret}
+}
+
+func (p *IdentityProvider) secrets() map[string]*Secret {
+	all := map[string]*Secret{}
+	if p.UserInfoSource != nil {
+		all["user_info_source.password"] = &p.UserInfoSource.Password
+	}
+	if p.OAuth != nil {
+		all["oauth.client_secret"], all["oauth.signing_key"] = &p.OAuth.ClientSecret, &p.OAuth.SigningKey
+	}
+	if p.Custom != nil {
+		all["custom.signing_secret"] = &p.Custom.SigningSecret
+	}
+	return all
+}
+
 func (c *WebClient) clientSecret() *ClientSecret { return &c.Secret }
 func (c *APIClient) clientSecret() *ClientSecret { return &c.Secret }
 
@@ -71,10 +100,13 @@ func entities(d *Document) []entity {
 	all := []entity{
 		{KindFeatures, "", "features", 0, &d.Features},
 		{KindMobileAuthentication, "", "mobile_authentication", 0, &d.MobileAuthentication},
+		{KindOAuth, "", "oauth", 0, &d.OAuth},
+		{KindSAML, "", "saml", 0, &d.SAML},
 	}
 	all = list(all, KindScope, "scopes", d.Scopes, func(s *Scope) string { return s.ID })
 	all = list(all, KindPINPolicy, "pin_policies", d.PINPolicies, func(p *PINPolicy) string { return p.Name })
 	all = list(all, KindIdentityProvider, "identity_providers", d.IdentityProviders, func(p *IdentityProvider) string { return p.ID })
+	all = list(all, KindWebHook, "web_hooks", d.WebHooks, func(h *WebHook) string { return h.ID })
 	all = list(all, KindOSRule, "os_rules", d.OSRules, func(r *OSRule) string { return r.Platform })
 	all = list(all, KindPushConfiguration, "push_configurations", d.PushConfigurations, func(p *PushConfiguration) string { return p.ID })
 	all = list(all, KindApplication, "applications", d.Applications, func(a *Application) string { return a.ID })
@@ -98,6 +130,12 @@ func add(d *Document, kind Kind) any {
 		return &d.Features
 	case KindMobileAuthentication:
 		return &d.MobileAuthentication
+	case KindOAuth:
+		return &d.OAuth
+	case KindSAML:
+		return &d.SAML
+	case KindWebHook:
+		return grow(&d.WebHooks)
 	case KindScope:
 		return grow(&d.Scopes)
 	case KindPINPolicy:

@@ -35,7 +35,7 @@ func (s *Service) Export(ctx context.Context) (Document, error) {
 		return Document{}, fmt.Errorf("export settings: %w", err)
 	}
 	for _, a := range people {
-		u := User{ID: a.ID, Username: a.Username, Disabled: a.Disabled, Attributes: a.Attributes}
+		u := User{ID: a.ID, Username: a.Username, Disabled: a.Disabled, Attributes: written(a.Attributes)}
 		if a.PasswordHash != "" {
 			u.Password = Redacted()
 		}

@@ -82,7 +82,7 @@ func (s *Service) people(known []store.Account, users []User, passwords *passwor
 		}
 		was, exists := byID[u.ID]
 		is := was
-		is.ID, is.Username, is.Disabled, is.Attributes, is.UpdatedAt = u.ID, u.Username, u.Disabled, u.Attributes, s.Now()
+		is.ID, is.Username, is.Disabled, is.Attributes, is.UpdatedAt = u.ID, u.Username, u.Disabled, stored(u.Attributes), s.Now()
 		var members []string
 		switch {
 		case !u.Password.Empty():
@@ -121,10 +121,28 @@ func changedMembers(was, is store.Account) []string {
 	if was.Disabled != is.Disabled {
 		members = append(members, "disabled")
 	}
-	if !maps.Equal(was.Attributes, is.Attributes) {
+	if !maps.Equal(written(was.Attributes), written(is.Attributes)) {
 		members = append(members, "attributes")
 	}
 	return members
+}
+
+// stored is how the attributes of a document are stored.
+func stored(texts map[string]string) store.Attributes {
+	attributes := make(store.Attributes, len(texts))
+	for name, text := range texts {
+		attributes[name] = text
+	}
+	return attributes
+}
+
+// written is how stored attributes stand in a document.
+func written(attributes store.Attributes) map[string]string {
+	texts := make(map[string]string, len(attributes))
+	for name := range attributes {
+		texts[name] = attributes.Text(name)
+	}
+	return texts
 }
 
 // writePeople stores accounts, and ends the tokens of those who have to sign in again. The account is written first: who

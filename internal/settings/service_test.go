@@ -193,8 +193,8 @@ func TestApplyIsCompleteAndIdempotent(t *testing.T) {
 	d := full(t)
 
 	first := apply(t, s, d)
-	if first.Version != 1 || first.Count(settings.Created) != len(first.List) || len(first.List) != 22 {
-		t.Fatalf("first: version %d, %d created of %d, want 1 and 22 of 22: %+v", first.Version, first.Count(settings.Created), len(first.List), first.List)
+	if first.Version != 1 || first.Count(settings.Created) != len(first.List) || len(first.List) != 24 {
+		t.Fatalf("first: version %d, %d created of %d, want 1 and 24 of 24: %+v", first.Version, first.Count(settings.Created), len(first.List), first.List)
 	}
 	if len(first.Generated) != 1 || !strings.HasPrefix(first.Generated[0].Value, "whsec_") || first.Generated[0].Name != "https://portal.example/result" {
 		t.Fatalf("generated %+v, want one signing secret", first.Generated)

@@ -17,6 +17,7 @@ type Snapshot struct {
 	providers    map[string]*IdentityProvider
 	policies     map[string]*PINPolicy
 	osRules      map[string]*OSRule
+	hooks        map[string]*WebHook
 }
 
 type versionKey struct{ application, platform, version string }
@@ -33,6 +34,7 @@ func NewSnapshot(number int64, d Document) *Snapshot {
 	s.callbacks = index(d.Callbacks, func(c *Callback) string { return c.URL })
 	s.providers = index(d.IdentityProviders, func(p *IdentityProvider) string { return p.ID })
 	s.policies = index(d.PINPolicies, func(p *PINPolicy) string { return p.Name })
+	s.hooks = index(d.WebHooks, func(h *WebHook) string { return h.ID })
 	s.osRules = index(d.OSRules, func(r *OSRule) string { return r.Platform })
 	for _, a := range s.applications {
 		for i := range a.Versions {
@@ -179,3 +181,6 @@ func (c *WebClient) Allows(g Grant) bool {
 func (c *WebClient) Public() bool {
 	return c.Authentication == PKCEOnly || c.Authentication == PublicClient
 }
+
+// WebHook returns the web hook with that id.
+func (s *Snapshot) WebHook(id string) *WebHook { return s.hooks[id] }

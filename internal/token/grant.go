@@ -25,8 +25,10 @@ type Grant struct {
 	AuthTime    time.Time
 	ACR         string
 	AMR         []string
-	Nonce       string // of the authorization request, for the ID token
-	CodeHash    []byte // of the code that is being redeemed: a replay revokes what came from it
+	Nonce       string              // of the authorization request, for the ID token
+	CodeHash    []byte              // of the code that is being redeemed: a replay revokes what came from it
+	SessionID   string              // of the browser session, for the claim "sid"; "" = none
+	HookParams  map[string][]string // of the authorization request, kept for the hooks of refreshes
 
 	AccessLife  time.Duration
 	RefreshLife time.Duration // of each refresh token; 0 = unlimited

@@ -30,6 +30,9 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 	if g.Nonce != "" {
 		claims["nonce"] = g.Nonce
 	}
+	if g.SessionID != "" {
+		claims["sid"] = g.SessionID
+	}
 	if g.ACR != "" {
 		claims["acr"] = g.ACR
 	}

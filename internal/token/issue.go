@@ -72,7 +72,7 @@ func (s *Service) accessToken(ctx context.Context, g Grant, familyID string, now
 	t := store.AccessToken{
 		ClientID: g.ClientID, Kind: g.Kind, UserID: g.UserID, ProfileID: g.ProfileID, FamilyID: familyID,
 		Application: g.Application, Platform: g.Platform, Version: g.Version, Scopes: g.Scopes, Audience: g.Audience,
-		UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
+		SessionID: g.SessionID, UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
 		IssuedAt: now.UTC().Truncate(time.Microsecond), ExpiresAt: now.Add(g.AccessLife),
 	}
 	t.Outlived = s.Revocations.outlived(ctx, &t)
@@ -104,7 +104,7 @@ func (s *Service) newFamily(g Grant, id, accessID string, now time.Time) (store.
 	f := store.TokenFamily{
 		ID: id, ClientID: g.ClientID, ProfileID: g.ProfileID, UserID: g.UserID, Kind: g.Kind, Scopes: g.Scopes,
 		Nonce: secret.Bytes(32), AccessToken: accessID, RotatedAt: now, CreatedAt: now, EndsAt: end(now, g.FamilyLife),
-		AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, CodeHash: g.CodeHash,
+		AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, CodeHash: g.CodeHash, SessionID: g.SessionID, HookParams: g.HookParams,
 	}
 	f.ExpiresAt = end(now, g.RefreshLife)
 	token := s.refreshTokens(f, 0)[0]

@@ -76,7 +76,7 @@ func (s *Service) checkFamily(ctx context.Context, family store.TokenFamily, pre
 func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bool) (Issued, error) {
 	f := check.Family
 	g.ClientID, g.ProfileID, g.UserID, g.Kind = f.ClientID, f.ProfileID, f.UserID, f.Kind
-	g.AuthTime, g.ACR, g.AMR, g.Nonce = f.AuthTime, f.ACR, f.AMR, ""
+	g.AuthTime, g.ACR, g.AMR, g.Nonce, g.SessionID = f.AuthTime, f.ACR, f.AMR, "", f.SessionID
 	now := s.Now()
 	access := s.accessToken(ctx, g, f.ID, now)
 	bearer, err := s.newAccessToken(ctx, g, &access)

@@ -115,7 +115,7 @@ func (r *Revocations) Cover(t *store.AccessToken) bool {
 		return found && issued <= before && (outlived.IsZero() || outlived.UnixMicro() < before)
 	}
 	never := time.Time{}
-	return covered(never, "token:", t.ID) || covered(t.Outlived.Client, "client:", t.ClientID) ||
+	return covered(never, "token:", t.ID) || t.SessionID != "" && covered(never, "session:", t.SessionID) || covered(t.Outlived.Client, "client:", t.ClientID) ||
 		t.FamilyID != "" && covered(never, "family:", t.FamilyID) ||
 		t.UserID != "" && covered(t.Outlived.User, "user:", t.UserID) ||
 		t.ProfileID != "" && t.ProfileID != StaticProfile && covered(t.Outlived.Profile, "profile:", t.ClientID, "/", t.ProfileID)

@@ -54,6 +54,15 @@ func (s *Service) RevokeUser(ctx context.Context, userID string) (count int, err
 	return count, s.Revocations.end(ctx, userSubject(userID))
 }
 
+// RevokeSession ends every token that came from a browser session, in the transaction of ctx. A session never comes back.
+func (s *Service) RevokeSession(ctx context.Context, sessionID string) (count int, err error) {
+	count, err = s.revokeFamilies(ctx, store.FamilyFilter{SessionID: sessionID})
+	if err != nil {
+		return 0, err
+	}
+	return count, s.Revocations.endForever(ctx, "session:"+sessionID)
+}
+
 // RevokeKind ends the families of one kind of a client, or of one profile of it when profileID is not "", with their
 // access tokens, in the transaction of ctx.
 func (s *Service) RevokeKind(ctx context.Context, clientID, profileID string, kind store.TokenKind) (count int, err error) {

@@ -36,7 +36,7 @@ func encodeAccessToken(t store.AccessToken) []byte {
 		b = binary.AppendVarint(b, microsOf(at))
 	}
 	for _, text := range [...]string{
-		t.ClientID, string(t.Kind), t.UserID, t.ProfileID, t.FamilyID, t.Application, t.Platform, t.Version, t.ACR,
+		t.ClientID, string(t.Kind), t.UserID, t.ProfileID, t.FamilyID, t.SessionID, t.Application, t.Platform, t.Version, t.ACR,
 	} {
 		b = appendText(b, text)
 	}
@@ -72,7 +72,7 @@ func decodeAccessToken(text string) (t store.AccessToken, revoked bool, err erro
 	}
 	t.ClientID = r.text()
 	t.Kind = store.TokenKind(r.text())
-	t.UserID, t.ProfileID, t.FamilyID = r.text(), r.text(), r.text()
+	t.UserID, t.ProfileID, t.FamilyID, t.SessionID = r.text(), r.text(), r.text(), r.text()
 	t.Application, t.Platform, t.Version, t.ACR = r.text(), r.text(), r.text(), r.text()
 	t.Scopes, t.Audience, t.AMR = r.list(), r.list(), r.list()
 	if r.failed || r.rest != "" {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 const familyColumns = `id, client_id, profile_id, user_id, kind, scopes, generation, nonce, current_hash, previous_hash,
-	used, access_token, rotated_at, created_at, expires_at, ends_at, auth_time, acr, amr, code_hash`
+	used, access_token, rotated_at, created_at, expires_at, ends_at, auth_time, acr, amr, code_hash, session_id, hook_params`
 
 // readFamilies reads families and, in the same round trip, whether their people may still sign in.
 const readFamilies = `SELECT ` + familyColumns + `,
@@ -25,11 +26,16 @@ const formerTokens = 100
 // AddFamily inserts a family of refresh tokens. Errors: store.ErrConflict when the installation's profile has one of
 // that kind, or the id exists.
 func (s *Store) AddFamily(ctx context.Context, f store.TokenFamily) error {
+	params, err := encodeParams(f.HookParams)
+	if err != nil {
+		return fmt.Errorf("add token family: %w", err)
+	}
 	n, err := s.exec(ctx, `INSERT INTO token_families (`+familyColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		f.ID, f.ClientID, f.ProfileID, f.UserID, string(f.Kind), strings.Join(f.Scopes, " "), f.Generation, f.Nonce,
 		f.CurrentHash, f.PreviousHash, f.Used, f.AccessToken, micros(f.RotatedAt), micros(f.CreatedAt), micros(f.ExpiresAt),
-		micros(f.EndsAt), micros(f.AuthTime), f.ACR, strings.Join(f.AMR, " "), f.CodeHash)
+		micros(f.EndsAt), micros(f.AuthTime), f.ACR, strings.Join(f.AMR, " "), f.CodeHash,
+		f.SessionID, params)
 	if err != nil {
 		return fmt.Errorf("add token family: %w", err)
 	}
@@ -78,7 +84,7 @@ func (s *Store) family(ctx context.Context, where string, args ...any) (store.To
 // familyRow is a row of readFamilies.
 type familyRow struct {
 	f                                         store.TokenFamily
-	scopes, amr                               string
+	scopes, amr, params                       string
 	rotated, created, expires, ends, authTime int64
 }
 
@@ -87,7 +93,7 @@ func (r *familyRow) columns() []any {
 	f := &r.f
 	return []any{
 		&f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &r.scopes, &f.Generation, &f.Nonce, &f.CurrentHash, &f.PreviousHash,
-		&f.Used, &f.AccessToken, &r.rotated, &r.created, &r.expires, &r.ends, &r.authTime, &f.ACR, &r.amr, &f.CodeHash, &f.UserGone,
+		&f.Used, &f.AccessToken, &r.rotated, &r.created, &r.expires, &r.ends, &r.authTime, &f.ACR, &r.amr, &f.CodeHash, &f.SessionID, &r.params, &f.UserGone,
 	}
 }
 
@@ -96,6 +102,7 @@ func (r *familyRow) family() store.TokenFamily {
 	f.Scopes, f.AMR = words(r.scopes), words(r.amr)
 	f.RotatedAt, f.CreatedAt, f.ExpiresAt = moment(r.rotated), moment(r.created), moment(r.expires)
 	f.EndsAt, f.AuthTime = moment(r.ends), moment(r.authTime)
+	f.HookParams = decodeParams(r.params)
 	return f
 }
 
@@ -142,6 +149,24 @@ func (s *Store) RaiseForFamily(ctx context.Context, clientID, profileID string, 
 		return 0, f, fmt.Errorf("raise PIN failures: %w", err)
 	}
 	return failures, r.family(), nil
+}
+
+// encodeParams writes the parameters for hooks as JSON; none is "".
+func encodeParams(params map[string][]string) (string, error) {
+	if len(params) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(params)
+	return string(text), err
+}
+
+// decodeParams reads what encodeParams wrote.
+func decodeParams(text string) map[string][]string {
+	var params map[string][]string
+	if text == "" || json.Unmarshal([]byte(text), &params) != nil {
+		return nil
+	}
+	return params
 }
 
 // words splits a list that was joined with blanks; none is nil.
@@ -304,13 +329,11 @@ func filterFamilies(which store.FamilyFilter) (string, []any) {
 		{"profile_id", which.ProfileID},
 		{"user_id", which.UserID},
 		{"kind", string(which.Kind)},
+		{"session_id", which.SessionID},
 	} {
 		if c.value != "" {
 			add(c.column, c.value)
 		}
-	}
-	if which.CodeHash != nil {
-		add("code_hash", which.CodeHash)
 	}
 	if len(conditions) == 0 {
 		return "1 = 0", nil

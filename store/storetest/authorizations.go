@@ -80,9 +80,13 @@ func moveAuthorization(t *testing.T, s Authorizations, now func() time.Time) {
 }
 
 func illegalAuthorizationMoves(t *testing.T, s Authorizations, now func() time.Time) {
-	states := []store.AuthorizationState{store.AtProvider, store.Identified, store.Consenting}
+	states := []store.AuthorizationState{store.AtProvider, store.Identified, store.SteppingUp, store.Consenting}
 	legal := map[[2]store.AuthorizationState]bool{
-		{store.AtProvider, store.Identified}: true, {store.Identified, store.Consenting}: true, {store.Consenting, store.Consenting}: true,
+		{store.AtProvider, store.AtProvider}: true, {store.AtProvider, store.Identified}: true,
+		{store.Identified, store.Identified}: true, {store.Identified, store.AtProvider}: true,
+		{store.Identified, store.SteppingUp}: true, {store.Identified, store.Consenting}: true,
+		{store.SteppingUp, store.SteppingUp}: true, {store.SteppingUp, store.Identified}: true,
+		{store.Consenting, store.Consenting}: true,
 	}
 	for _, from := range states {
 		for _, to := range states {

@@ -109,7 +109,7 @@ type Accounts interface {
 // TestAccounts checks that usernames are unique however they are written.
 func TestAccounts(t *testing.T, s Accounts) {
 	ann := store.Account{
-		ID: "u-1", Username: "Ann", PasswordHash: "h", Attributes: map[string]string{"name": "Änn?"},
+		ID: "u-1", Username: "Ann", PasswordHash: "h", Attributes: store.Attributes{"name": "Änn?"},
 		CreatedAt: moment, UpdatedAt: moment,
 	}
 	must(t, s.PutAccount(t.Context(), ann))
@@ -119,7 +119,7 @@ func TestAccounts(t *testing.T, s Accounts) {
 			t.Errorf("%q beside %q: %v, want ErrConflict", name, ann.Username, err)
 		}
 	}
-	bob := store.Account{ID: "u-2", Username: "bob", Disabled: true, Attributes: map[string]string{}, CreatedAt: kept, UpdatedAt: kept}
+	bob := store.Account{ID: "u-2", Username: "bob", Disabled: true, Attributes: store.Attributes{}, CreatedAt: kept, UpdatedAt: kept}
 	must(t, s.PutAccount(t.Context(), bob))
 	ann.Username, ann.PasswordHash, ann.CreatedAt, ann.UpdatedAt = "ANN", "other", kept.Add(time.Hour), kept.Add(time.Hour)
 	ann.SignInsSince = kept.Add(time.Minute)
@@ -134,7 +134,7 @@ func TestAccounts(t *testing.T, s Accounts) {
 // are there to be ended, or sees that it is disabled.
 func TestHeldAccount(t *testing.T, s Accounts) {
 	ctx := t.Context()
-	held := store.Account{ID: "held", Username: "held", Attributes: map[string]string{}}
+	held := store.Account{ID: "held", Username: "held", Attributes: store.Attributes{}}
 	for round := range 20 {
 		must(t, s.PutAccount(ctx, held))
 		var both sync.WaitGroup

@@ -47,7 +47,7 @@ func TestSignIns(t *testing.T, s SignIns) {
 func lookUpAccounts(t *testing.T, s SignIns) {
 	ctx := t.Context()
 	want := store.Account{
-		ID: "u-zoe", Username: "Zoë.Straße", PasswordHash: "h", Disabled: true, Attributes: map[string]string{"name": "Zoë"},
+		ID: "u-zoe", Username: "Zoë.Straße", PasswordHash: "h", Disabled: true, Attributes: store.Attributes{"name": "Zoë"},
 		CreatedAt: kept, UpdatedAt: kept,
 	}
 	stored := want

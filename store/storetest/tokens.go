@@ -152,7 +152,6 @@ func TestTokenFamilies(t *testing.T, s TokenFamilies) {
 			{store.FamilyFilter{ClientID: "C1"}, []string{"f1", "f3"}},
 			{store.FamilyFilter{ClientID: "C1", Kind: store.FingerprintToken}, []string{"f3"}},
 			{store.FamilyFilter{UserID: "ann"}, []string{"f1", "f3", "w1", "w2"}},
-			{store.FamilyFilter{CodeHash: []byte("code-f4")}, []string{"f4"}},
 		} {
 			list, err := s.Families(ctx, tc.which)
 			must(t, err)

@@ -22,9 +22,11 @@ CREATE TABLE accounts (
     attributes    TEXT    NOT NULL,
     created_at    BIGINT  NOT NULL,
     updated_at    BIGINT  NOT NULL,
-    sign_ins_since BIGINT NOT NULL DEFAULT 0
+    sign_ins_since BIGINT NOT NULL DEFAULT 0,
+    namespace     TEXT    NOT NULL DEFAULT '',
+    external_id   TEXT    NOT NULL DEFAULT ''
 );
-CREATE UNIQUE INDEX accounts_username ON accounts (username_key);
+CREATE UNIQUE INDEX accounts_username ON accounts (namespace, username_key);
 
 -- +goose Down
 DROP TABLE accounts;

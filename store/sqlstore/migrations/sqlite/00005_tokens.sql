@@ -19,12 +19,14 @@ CREATE TABLE token_families (
     auth_time     BIGINT  NOT NULL,
     acr           TEXT    NOT NULL,
     amr           TEXT    NOT NULL,
-    code_hash     BLOB
+    code_hash     BLOB,
+    session_id    TEXT    NOT NULL DEFAULT '',
+    hook_params   TEXT    NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX token_families_profile ON token_families (client_id, profile_id, kind) WHERE profile_id <> 'static';
 CREATE INDEX token_families_client ON token_families (client_id, user_id);
 CREATE INDEX token_families_user ON token_families (user_id);
-CREATE INDEX token_families_code ON token_families (code_hash) WHERE code_hash IS NOT NULL;
+CREATE INDEX token_families_session ON token_families (session_id) WHERE session_id <> '';
 
 -- The refresh tokens, current and former, by keyed hash. Hashes are not indexed in token_families itself:
 -- a rotation then changes no indexed column of the row, and costs one entry here.
