@@ -248,7 +248,7 @@ func TestApplyIsCompleteAndIdempotent(t *testing.T) {
 			t.Errorf("%s: %+v, want no change", name, changes)
 		}
 	}
-	want := []string{`SETTINGS_APPLIED ann {"version":1,"created":22,"updated":0,"removed":0}`}
+	want := []string{`SETTINGS_APPLIED ann {"version":1,"created":24,"updated":0,"removed":0}`}
 	if got := w.events(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("events %q, want %q", got, want)
 	}
