@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"tokenserver/internal/strictjson"
 )
 
 const maxJWE = 48 << 10
@@ -29,7 +31,7 @@ func ParseEncrypted(text string) (Encrypted, error) {
 	if err != nil || !LooksEncrypted(text) {
 		return Encrypted{}, fmt.Errorf("%w: not a compact JWE", BadShape)
 	}
-	header, err := object(raw)
+	header, err := strictjson.Object(raw)
 	if err != nil {
 		return Encrypted{}, fmt.Errorf("%w: header: %w", BadShape, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"tokenserver/internal/strictjson"
 	"tokenserver/store"
 )
 
@@ -68,7 +69,7 @@ func ParseSigned(text string) (Signed, error) {
 		return Signed{}, fmt.Errorf("%w: the signature is not 64 bytes", BadShape)
 	}
 	s := Signed{text: text, payload: raw[1], signature: raw[2]}
-	header, err := object(raw[0])
+	header, err := strictjson.Object(raw[0])
 	if err != nil {
 		return Signed{}, fmt.Errorf("%w: header: %w", BadShape, err)
 	}
@@ -124,7 +125,7 @@ func (v *Verifier) Verify(ctx context.Context, s Signed, key PublicKey, typ Type
 	if s.Type != typ {
 		return BadType
 	}
-	if _, err := object(s.payload); err != nil {
+	if _, err := strictjson.Object(s.payload); err != nil {
 		return fmt.Errorf("%w: %w", BadClaims, err)
 	}
 	var c common

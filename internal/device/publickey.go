@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tokenserver/internal/strictjson"
 	"tokenserver/store"
 )
 
@@ -33,7 +34,7 @@ func ParsePublicKey(jwk []byte) (PublicKey, error) {
 	if len(jwk) > maxJWK {
 		return PublicKey{}, fmt.Errorf("%w: too long", BadKey)
 	}
-	members, err := object(jwk)
+	members, err := strictjson.Object(jwk)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("%w: %w", BadKey, err)
 	}

@@ -18,13 +18,13 @@ const UserAgent = "tokenserver"
 // What a zero field of Config means.
 const (
 	DefaultTimeout        = 10 * time.Second
+	DefaultConnectTimeout = 5 * time.Second
 	DefaultMaxIdlePerHost = 16
 	DefaultMaxPerHost     = 64
 	DefaultMaxBody        = 1 << 20
 )
 
 const (
-	dialTimeout       = 5 * time.Second
 	idleTimeout       = 90 * time.Second
 	keepAlive         = 30 * time.Second
 	maxRedirects      = 5
@@ -35,6 +35,7 @@ const (
 // Config says what one purpose may do. The zero value is the strictest client: public addresses only, no redirects.
 type Config struct {
 	Timeout        time.Duration // of a whole exchange, body included; 0 means DefaultTimeout
+	ConnectTimeout time.Duration // of the dial, and of the TLS handshake; 0 means DefaultConnectTimeout
 	MaxIdlePerHost int           // kept-alive connections per host; 0 means DefaultMaxIdlePerHost
 	MaxPerHost     int           // open connections per host, further requests wait; 0 means DefaultMaxPerHost
 	MaxBody        int64         // bytes of a response body after decompression; 0 means DefaultMaxBody
@@ -54,7 +55,7 @@ type Config struct {
 func New(cfg Config) *http.Client {
 	cfg = cfg.withDefaults()
 	dialer := &net.Dialer{
-		Timeout:   dialTimeout,
+		Timeout:   cfg.ConnectTimeout,
 		KeepAlive: keepAlive,
 		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
 			return judge(network, address, cfg.AllowPrivate)
@@ -64,7 +65,7 @@ func New(cfg Config) *http.Client {
 		Proxy:                  nil,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs, Certificates: cfg.Certificates},
-		TLSHandshakeTimeout:    dialTimeout,
+		TLSHandshakeTimeout:    cfg.ConnectTimeout,
 		ResponseHeaderTimeout:  cfg.Timeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConns:           maxIdle,
@@ -83,6 +84,9 @@ func New(cfg Config) *http.Client {
 func (c Config) withDefaults() Config {
 	if c.Timeout <= 0 {
 		c.Timeout = DefaultTimeout
+	}
+	if c.ConnectTimeout <= 0 {
+		c.ConnectTimeout = DefaultConnectTimeout
 	}
 	if c.MaxIdlePerHost <= 0 {
 		c.MaxIdlePerHost = DefaultMaxIdlePerHost
