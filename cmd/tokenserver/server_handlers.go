@@ -10,6 +10,8 @@ import (
 	"tokenserver/internal/appgate"
 	"tokenserver/internal/clientauth"
 	"tokenserver/internal/device"
+	"tokenserver/internal/entitlement"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/jobs"
 	"tokenserver/internal/lifecycle"
 	"tokenserver/internal/pages"
@@ -32,6 +34,8 @@ type kernels struct {
 	server    *device.ServerKeys
 	outside   outside
 	keySets   *remotejwks.Sets // of clients
+	hooks     *hooks.Service
+	scopes    *entitlement.Service
 }
 
 // Wrong secrets that one client id has each minute, at the token endpoint and at the server APIs.
@@ -56,6 +60,11 @@ func (s *server) kernels() kernels {
 		server:  &device.ServerKeys{Store: s.sql, Keys: s.keys, Now: s.now},
 		outside: outside,
 		keySets: &remotejwks.Sets{Client: outside.jwks, Private: s.config.Outbound.AllowPrivate.JWKS, Now: s.now},
+	}
+	private := s.config.Outbound.AllowPrivate.Hook
+	k.hooks = &hooks.Service{Client: hooks.NewClient(private), Sign: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID, Log: s.log}
+	k.scopes = &entitlement.Service{
+		Settings: s.settings, Client: entitlement.NewClient(private), Now: s.now, TransactionHeader: s.config.TransactionHeader,
 	}
 	k.lifecycle = &lifecycle.Service{
 		Installations: s.sql, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Endings: k.endings,
