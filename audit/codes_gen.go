@@ -280,6 +280,7 @@ const (
 	AuthnRequestInteractionRequired                       Code = "AUTHN_REQUEST_INTERACTION_REQUIRED"                            // Silent authentication was asked for but the user has to do something first.
 	AuthnRequestConsentRequired                           Code = "AUTHN_REQUEST_CONSENT_REQUIRED"                                // Silent authentication was asked for but consent is open.
 	JWTKeysRotated                                        Code = "JWT_KEYS_ROTATED"                                              // The keys for signing JWTs were replaced.
+	JWTKeysAlgorithmUpdated                               Code = "JWT_KEYS_ALGORITHM_UPDATED"                                    // The algorithm for signing JWTs was changed, with new keys.
 	ConsentDenied                                         Code = "CONSENT_DENIED"                                                // The user refused the scopes that a client asked for.
 	AccountSignInSuccess                                  Code = "ACCOUNT_SIGN_IN_SUCCESS"                                       // A user proved a built-in account with user name and password.
 	AccountSignInFailed                                   Code = "ACCOUNT_SIGN_IN_FAILED"                                        // A user name and password did not match an active built-in account.
@@ -571,6 +572,7 @@ var catalogue = [...]Entry{
 	{Code: AuthnRequestInteractionRequired, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "Silent authentication was asked for but the user has to do something first."},
 	{Code: AuthnRequestConsentRequired, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "Silent authentication was asked for but consent is open."},
 	{Code: JWTKeysRotated, Kind: Extension, Area: "other", Outcome: Info, Description: "The keys for signing JWTs were replaced."},
+	{Code: JWTKeysAlgorithmUpdated, Kind: Extension, Area: "other", Outcome: Info, Description: "The algorithm for signing JWTs was changed, with new keys."},
 	{Code: ConsentDenied, Kind: Extension, Area: "consent", Outcome: Failure, Description: "The user refused the scopes that a client asked for."},
 	{Code: AccountSignInSuccess, Kind: Extension, Area: "account", Outcome: Success, Description: "A user proved a built-in account with user name and password."},
 	{Code: AccountSignInFailed, Kind: Extension, Area: "account", Outcome: Failure, Description: "A user name and password did not match an active built-in account."},

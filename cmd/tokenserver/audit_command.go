@@ -11,11 +11,9 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"tokenserver/audit"
-	"tokenserver/internal/keys"
 	"tokenserver/store/sqlstore"
 )
 
@@ -97,7 +95,7 @@ func (p *program) signed(ctx context.Context, s *sqlstore.Store, checkpoints []a
 	if err != nil {
 		return nil, err
 	}
-	ring := &keys.Ring{Store: s, Keys: opened, Algorithm: string(p.config.Keys.SigningAlgorithm), Now: p.now, NewID: uuid.NewString}
+	ring := p.ring(s, opened)
 	if err := ring.Load(ctx); err != nil {
 		return nil, err
 	}

@@ -197,8 +197,11 @@ func TestKeysRotate(t *testing.T) {
 	if out := s.ok(t, "", "keys", "list"); strings.Count(out, "\n") != 1 {
 		t.Errorf("before the first: %s", out)
 	}
-	once := s.ok(t, "", "keys", "rotate")
-	twice := s.ok(t, "", "keys", "rotate")
+	if code, _, complaints := s.run(t, "", "keys", "rotate"); code != 1 || !strings.Contains(complaints, "--force overrules") {
+		t.Errorf("right after the first start: %d %s", code, complaints)
+	}
+	once := s.ok(t, "", "keys", "rotate", "--force")
+	twice := s.ok(t, "", "keys", "rotate", "--force")
 	ids := func(out string) map[string]string {
 		slots := map[string]string{}
 		for _, line := range strings.Split(out, "\n")[1:] {
@@ -211,6 +214,19 @@ func TestKeysRotate(t *testing.T) {
 	first, second := ids(once), ids(twice)
 	if len(second) != 3 || second["previous"] != first["current"] || second["current"] != first["next"] || second["next"] == first["next"] {
 		t.Errorf("once\n%s\ntwice\n%s", once, twice)
+	}
+	changed := s.ok(t, "", "keys", "algorithm", "PS256", "--force")
+	if third := ids(changed); third["previous"] != second["current"] || strings.Count(changed, "PS256") != 2 {
+		t.Errorf("another algorithm\n%s", changed)
+	}
+	if code, _, complaints := s.run(t, "", "keys", "algorithm", "PS512"); code != 1 || !strings.Contains(complaints, "--force overrules") {
+		t.Errorf("too soon: %d %s", code, complaints)
+	}
+	if same := s.ok(t, "", "keys", "algorithm", "PS256"); same != changed {
+		t.Errorf("the same algorithm\n%s", same)
+	}
+	if code, _, _ := s.run(t, "", "keys", "algorithm", "HS256"); code != exitUsage {
+		t.Errorf("unknown algorithm: %d, want %d", code, exitUsage)
 	}
 	if k, err := parseKey(s.ok(t, "", "keys", "new")); err != nil || len(k) != encryptionKeyBytes {
 		t.Errorf("a new encryption key: %v", err)

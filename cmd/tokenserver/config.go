@@ -3,6 +3,8 @@ package main
 import (
 	"net/netip"
 	"time"
+
+	"tokenserver/internal/keys"
 )
 
 // Config is what one process of the server is told when it starts; it never changes while the process runs. What
@@ -82,17 +84,14 @@ type KeysConfig struct {
 	EncryptionKeyFile string    `yaml:"encryption_key_file" doc:"File that holds keys.encryption_key."`
 	FormerKeys        Secret    `yaml:"former_keys" doc:"Earlier key-encryption keys that still open what they sealed, with commas or line ends between."`
 	FormerKeysFile    string    `yaml:"former_keys_file" doc:"File that holds keys.former_keys."`
-	SigningAlgorithm  Algorithm `yaml:"signing_algorithm" doc:"Algorithm of newly made signing keys for ID tokens and JWT access tokens: ES256 or RS256."`
+	SigningAlgorithm  Algorithm `yaml:"signing_algorithm" doc:"Algorithm of the first signing keys for ID tokens, JWT access tokens and logout tokens, made at the first start: ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512. Afterwards tokenserver keys algorithm changes it."`
+	RSABits           int       `yaml:"rsa_bits" doc:"Size of new RSA signing keys: 2048 to 4096."`
+
+	RotationInterval time.Duration `yaml:"rotation_interval" doc:"How long a signing key signs before the next one takes over by itself, at least 25h; 0: only tokenserver keys rotate does it."`
 }
 
-// Algorithm is a signature algorithm (RFC 7518 §3.1).
+// Algorithm is a signature algorithm (RFC 7518 §3.1), one of keys.Algorithms.
 type Algorithm string
-
-// The algorithms of signing keys.
-const (
-	ES256 Algorithm = "ES256"
-	RS256 Algorithm = "RS256"
-)
 
 // PushConfig says where the push services are.
 type PushConfig struct {
@@ -163,7 +162,7 @@ func Defaults() Config {
 		DataDir:     "data",
 		Listen:      ListenConfig{Public: ":7878", Console: "127.0.0.1:7879", Operations: "127.0.0.1:7880"},
 		Store:       StoreConfig{MaxConns: 16, Migrate: MigrateAuto},
-		Keys:        KeysConfig{SigningAlgorithm: ES256},
+		Keys:        KeysConfig{SigningAlgorithm: keys.ES256, RSABits: keys.RSABits, RotationInterval: 90 * 24 * time.Hour},
 		Push: PushConfig{
 			APNsProductionURL:  "https://api.push.apple.com",
 			APNsDevelopmentURL: "https://api.sandbox.push.apple.com",

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"tokenserver/audit"
+	"tokenserver/internal/keys"
 )
 
 // BaseURL is the address under which the outside reaches the server, without /oauth and without a slash at its end.
@@ -178,7 +179,11 @@ func (v *configProblems) redis(c *Config) {
 }
 
 func (v *configProblems) keys(c *Config) {
-	word(v, "keys.signing_algorithm", c.Keys.SigningAlgorithm, ES256, RS256)
+	word(v, "keys.signing_algorithm", string(c.Keys.SigningAlgorithm), keys.Algorithms()...)
+	v.number("keys.rsa_bits", c.Keys.RSABits, keys.RSABits, 2*keys.RSABits)
+	if c.Keys.RotationInterval != 0 {
+		v.duration("keys.rotation_interval", c.Keys.RotationInterval, keys.Settled, 10*365*24*time.Hour)
+	}
 	if _, err := parseKeys(c.Keys.EncryptionKey.Reveal(), c.Keys.FormerKeys.Reveal()); err != nil {
 		v.list = append(v.list, err)
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -11,15 +13,17 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/keys"
+	"tokenserver/internal/secret"
 	"tokenserver/store/sqlstore"
 )
 
 func (p *program) keysCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "keys", Short: "List and rotate signing keys; make an encryption key", Args: noArgs,
-		Long: `Signing keys sign ID tokens and JWT access tokens. There are three: the current one signs, the next one
-is published already, so that nobody meets an unknown key after a rotation, and the previous one
-stays published while its tokens live.
+		Long: `Signing keys sign ID tokens, JWT access tokens and logout tokens. There are three: the current one
+signs, the next one is published already, so that nobody meets an unknown key after a rotation, and the
+previous one stays published while its tokens live. Servers rotate them by themselves each
+keys.rotation_interval.
 
 The encryption key is the one under which the server keeps everything secret, signing keys too.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -38,13 +42,8 @@ The encryption key is the one under which the server keeps everything secret, si
 			Use: "list", Short: "List the signing keys", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return p.withSQL(cmd.Context(), p.listKeys) },
 		},
-		&cobra.Command{
-			Use: "rotate", Short: "Let the next signing key sign, and make another next one", Args: noArgs,
-			Long: `rotate moves the current signing key to previous and the next one to current, and makes a new next
-one. Running servers sign with the new key within a minute. Rotate again only after the longest life of
-a token has passed: the previous key is dropped then.`,
-			RunE: func(cmd *cobra.Command, _ []string) error { return p.withSQL(cmd.Context(), p.rotateKeys) },
-		},
+		p.keysRotateCommand(),
+		p.keysAlgorithmCommand(),
 	)
 	return c
 }
@@ -65,26 +64,86 @@ func (p *program) listKeys(ctx context.Context, s *sqlstore.Store) error {
 	return w.Flush()
 }
 
-func (p *program) rotateKeys(ctx context.Context, s *sqlstore.Store) error {
-	if err := p.config.ensureSchema(ctx, s); err != nil {
-		return err
+func (p *program) keysRotateCommand() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use: "rotate", Short: "Let the next signing key sign, and make another next one", Args: noArgs,
+		Long: `rotate moves the current signing key to previous and the next one to current, and makes a new next
+one. Running servers sign with the new key within a minute. The former previous key is dropped, so rotate refuses while
+its tokens may still live: until the current key has signed for 25 hours.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.changeKeys(cmd.Context(), audit.JWTKeysRotated, force, func(ctx context.Context, ring *keys.Ring, least time.Duration) error {
+				return ring.Rotate(ctx, least)
+			})
+		},
 	}
-	opened, _, err := p.config.OpenKeys()
-	if err != nil {
-		return err
+	c.Flags().BoolVar(&force, "force", false, "rotate at once: a key is compromised; tokens of the previous key are refused from now on")
+	return c
+}
+
+func (p *program) keysAlgorithmCommand() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use: "algorithm ALGORITHM", Short: "Sign with another algorithm from now on", Args: oneArg, ValidArgs: keys.Algorithms(),
+		Long: `algorithm makes a current and a next signing key of another algorithm: ES256, ES384, ES512, RS256, RS384,
+RS512, PS256, PS384 or PS512. The key that signed so far becomes the previous one. Nobody can know the new current key
+beforehand: relying parties read the key set again when they meet it, servers do so within a second.`,
+		Example: "  tokenserver keys algorithm PS256",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.changeKeys(cmd.Context(), audit.JWTKeysAlgorithmUpdated, force, func(ctx context.Context, ring *keys.Ring, least time.Duration) error {
+				return ring.ChangeAlgorithm(ctx, args[0], least)
+			}, audit.Detail("algorithm", args[0]))
+		},
 	}
-	ring := &keys.Ring{Store: s, Keys: opened, Algorithm: string(p.config.Keys.SigningAlgorithm), Now: p.now, NewID: uuid.NewString}
-	if err := ring.Load(ctx); err != nil {
-		return err
+	c.Flags().BoolVar(&force, "force", false, "change at once, although tokens of the previous key may still live")
+	return c
+}
+
+// changeKeys changes the signing keys in one transaction with the event, and lists what there is then.
+func (p *program) changeKeys(
+	ctx context.Context, code audit.Code, force bool, change func(context.Context, *keys.Ring, time.Duration) error, details ...audit.Attr,
+) error {
+	least := keys.Settled
+	if force {
+		least = 0
 	}
-	recorder := &audit.Recorder{Now: p.now}
-	ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{}))
-	err = s.InTx(ctx, func(ctx context.Context) error {
-		recorder.Record(ctx, audit.JWTKeysRotated, audit.Admin(operator("")))
-		return ring.Rotate(ctx)
+	return p.withSQL(ctx, func(ctx context.Context, s *sqlstore.Store) error {
+		if err := p.config.ensureSchema(ctx, s); err != nil {
+			return err
+		}
+		opened, _, err := p.config.OpenKeys()
+		if err != nil {
+			return err
+		}
+		ring := p.ring(s, opened)
+		if err := ring.Load(ctx); err != nil {
+			return err
+		}
+		recorder := &audit.Recorder{Now: p.now}
+		trailed := audit.WithTrail(ctx, audit.NewTrail(audit.Origin{}))
+		err = s.InTx(trailed, func(ctx context.Context) error {
+			recorder.Record(ctx, code, append(details, audit.Admin(operator("")))...)
+			return change(ctx, ring, least)
+		})
+		switch {
+		case errors.Is(err, keys.ErrUnchanged):
+			fmt.Fprintln(p.err, "nothing to change:", err)
+		case errors.Is(err, keys.ErrTooSoon):
+			return fmt.Errorf("%w: it signs since %s and must for %s, so that tokens of the previous key have ended; --force overrules",
+				err, ring.Since().Format(time.RFC3339), keys.Settled)
+		case errors.Is(err, keys.ErrAlgorithm):
+			return &usageError{fmt.Errorf("%w: want one of %s", err, strings.Join(keys.Algorithms(), ", "))}
+		case err != nil:
+			return err
+		}
+		return p.listKeys(ctx, s)
 	})
-	if err != nil {
-		return err
+}
+
+// ring is the signing keys as every command opens them.
+func (p *program) ring(s *sqlstore.Store, opened *secret.Keys) *keys.Ring {
+	return &keys.Ring{
+		Store: s, Keys: opened, Algorithm: string(p.config.Keys.SigningAlgorithm), RSABits: p.config.Keys.RSABits,
+		Now: p.now, NewID: uuid.NewString,
 	}
-	return p.listKeys(ctx, s)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokenserver/audit"
+	"tokenserver/internal/keys"
 	"tokenserver/store"
 )
 
@@ -99,18 +100,16 @@ func (s *server) run(ctx context.Context) error {
 // refreshKeys notices keys that another process has rotated, and rotates keys that have signed for long enough: of all
 // processes that try, one does.
 func (s *server) refreshKeys(ctx context.Context) {
-	const (
-		every    = 30 * time.Second
-		signsFor = 90 * 24 * time.Hour
-	)
+	const every = 30 * time.Second
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			err := s.ring.Refresh(ctx)
-			if since := s.ring.Since(); err == nil && !since.IsZero() && s.now().Sub(since) > signsFor {
-				err = s.rotateKeys(ctx)
+			signed := s.now().Sub(s.ring.Since())
+			if interval := s.config.Keys.RotationInterval; err == nil && interval > 0 && signed >= interval {
+				err = s.rotateKeys(ctx, interval)
 			}
 			if err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "signing keys not brought up to date", "error", err)
@@ -121,13 +120,14 @@ func (s *server) refreshKeys(ctx context.Context) {
 	}
 }
 
-func (s *server) rotateKeys(ctx context.Context) error {
+// rotateKeys rotates keys that have signed for the interval.
+func (s *server) rotateKeys(ctx context.Context, interval time.Duration) error {
 	ctx = audit.WithTrail(ctx, audit.NewTrail(audit.Origin{Instance: s.instance}))
 	err := s.sql.InTx(ctx, func(ctx context.Context) error {
 		s.recorder.Record(ctx, audit.JWTKeysRotated, audit.Reason("schedule"))
-		return s.ring.Rotate(ctx)
+		return s.ring.Rotate(ctx, interval)
 	})
-	if errors.Is(err, store.ErrConflict) {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, keys.ErrTooSoon) {
 		return nil // another process was faster
 	}
 	return err

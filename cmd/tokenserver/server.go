@@ -74,7 +74,7 @@ func (p *program) openServer(ctx context.Context, log *slog.Logger) (_ *server, 
 	if err := s.holdState(ctx); err != nil {
 		return s, err
 	}
-	s.ring = &keys.Ring{Store: s.sql, Keys: s.keys, Algorithm: string(p.config.Keys.SigningAlgorithm), Now: s.now, NewID: s.newID}
+	s.ring = p.ring(s.sql, s.keys)
 	if err := s.ring.Load(ctx); err != nil {
 		return s, fmt.Errorf("load the signing keys: %w", err)
 	}

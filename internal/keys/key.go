@@ -12,13 +12,15 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"tokenserver/store"
 )
 
-const rsaBits = 2048
+// RSABits is the size of new RSA keys unless the ring says otherwise.
+const RSABits = 2048
 
 // key is an opened signing key.
 type key struct {
@@ -30,19 +32,10 @@ type key struct {
 
 func place(id string) string { return "signing-key/" + id }
 
-// generate makes a key of the configured algorithm for a slot.
-func (r *Ring) generate(slot store.KeySlot) (store.SigningKey, error) {
-	k := store.SigningKey{ID: r.NewID(), Slot: slot, Algorithm: r.Algorithm, CreatedAt: r.Now()}
-	var private any
-	var err error
-	switch r.Algorithm {
-	case ES256:
-		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case RS256:
-		private, err = rsa.GenerateKey(rand.Reader, rsaBits)
-	default:
-		err = errors.New("the algorithm must be ES256 or RS256")
-	}
+// generate makes a key for a slot.
+func (r *Ring) generate(slot store.KeySlot, algorithm string) (store.SigningKey, error) {
+	k := store.SigningKey{ID: r.NewID(), Slot: slot, Algorithm: algorithm, CreatedAt: r.Now()}
+	private, err := r.newPrivate(algorithm)
 	if err != nil {
 		return k, fmt.Errorf("generate signing key: %w", err)
 	}
@@ -52,6 +45,39 @@ func (r *Ring) generate(slot store.KeySlot) (store.SigningKey, error) {
 	}
 	k.Sealed = r.Keys.Seal(encoded, place(k.ID))
 	return k, nil
+}
+
+func (r *Ring) newPrivate(algorithm string) (any, error) {
+	switch m := method(algorithm).(type) {
+	case *jwt.SigningMethodECDSA:
+		return ecdsa.GenerateKey(curve(m), rand.Reader)
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
+		bits := r.RSABits
+		if bits == 0 {
+			bits = RSABits
+		}
+		return rsa.GenerateKey(rand.Reader, bits)
+	}
+	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, algorithm)
+}
+
+// method returns the signing method of an algorithm of ours, nil for any other.
+func method(algorithm string) jwt.SigningMethod {
+	if !slices.Contains(Algorithms(), algorithm) {
+		return nil
+	}
+	return jwt.GetSigningMethod(algorithm)
+}
+
+// curve is the curve of an algorithm (RFC 7518 §3.4).
+func curve(m *jwt.SigningMethodECDSA) elliptic.Curve {
+	switch m.CurveBits {
+	case 384:
+		return elliptic.P384()
+	case 521:
+		return elliptic.P521()
+	}
+	return elliptic.P256()
 }
 
 // open unseals a stored key.
@@ -64,16 +90,18 @@ func (r *Ring) open(s store.SigningKey) (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode signing key: %w", err)
 	}
-	k := &key{id: s.ID, algorithm: s.Algorithm}
+	k := &key{id: s.ID, algorithm: s.Algorithm, method: method(s.Algorithm)}
+	fits := false
 	switch p := private.(type) {
 	case *ecdsa.PrivateKey:
-		k.private, k.method = p, jwt.SigningMethodES256
+		m, is := k.method.(*jwt.SigningMethodECDSA)
+		k.private, fits = p, is && curve(m) == p.Curve
 	case *rsa.PrivateKey:
-		k.private, k.method = p, jwt.SigningMethodRS256
-	default:
-		return nil, errors.New("decode signing key: unknown kind")
+		_, pkcs := k.method.(*jwt.SigningMethodRSA)
+		_, pss := k.method.(*jwt.SigningMethodRSAPSS)
+		k.private, fits = p, pkcs || pss
 	}
-	if k.method.Alg() != k.algorithm {
+	if !fits {
 		return nil, errors.New("decode signing key: kind and algorithm differ")
 	}
 	return k, nil
@@ -105,7 +133,7 @@ func keySet(published []*key) ([]byte, error) {
 				return nil, fmt.Errorf("encode public key: %w", err)
 			}
 			half := (len(point) - 1) / 2
-			entry.Type, entry.Curve = "EC", "P-256"
+			entry.Type, entry.Curve = "EC", p.Params().Name
 			entry.X = base64.RawURLEncoding.EncodeToString(point[1 : 1+half])
 			entry.Y = base64.RawURLEncoding.EncodeToString(point[1+half:])
 		case *rsa.PublicKey:

@@ -16,11 +16,16 @@ import (
 	"tokenserver/store"
 )
 
-// The algorithms of signing keys.
+// The algorithms that are named in code; see Algorithms for all.
 const (
 	ES256 = "ES256"
 	RS256 = "RS256"
 )
+
+// Algorithms returns the algorithms that signing keys can have (RFC 7518 §3.1).
+func Algorithms() []string {
+	return []string{ES256, "ES384", "ES512", RS256, "RS384", "RS512", "PS256", "PS384", "PS512"}
+}
 
 const (
 	// fresh is how long the keys are used before they are read again.
@@ -29,8 +34,13 @@ const (
 	again = time.Second
 )
 
-// ErrNoKey is returned when there is no current key to sign with.
-var ErrNoKey = errors.New("no signing key")
+// The errors of the ring.
+var (
+	ErrNoKey     = errors.New("no signing key")                                // there is no current key to sign with
+	ErrAlgorithm = errors.New("the algorithm of signing keys is unknown")      // none of Algorithms
+	ErrTooSoon   = errors.New("the current signing key has not signed enough") // tokens of the previous one may still live
+	ErrUnchanged = errors.New("the signing keys have that algorithm already")
+)
 
 // signingKeys is what the ring needs of the store.
 type signingKeys interface {
@@ -45,11 +55,12 @@ type signingKeys interface {
 	ReplaceSigningKeys(ctx context.Context, current string, keys ...store.SigningKey) error
 }
 
-// Ring signs and verifies. All fields are required. Safe for concurrent use; call Load before the first use.
+// Ring signs and verifies. All fields but RSABits are required. Safe for concurrent use; call Load before the first use.
 type Ring struct {
 	Store     signingKeys
 	Keys      *secret.Keys
-	Algorithm string // of new keys: ES256 or RS256
+	Algorithm string // of the very first keys; later ones have that of the keys before, see ChangeAlgorithm
+	RSABits   int    // of new RSA keys; 0 = RSABits
 	Now       func() time.Time
 	NewID     func() string // UUID
 
@@ -63,6 +74,7 @@ type state struct {
 	since   time.Time // the current key signs since then
 	current *key
 	byID    map[string]*key
+	retired bool // there is a previous key
 	jwks    []byte
 }
 
@@ -79,11 +91,11 @@ func (r *Ring) load(ctx context.Context) error {
 		return fmt.Errorf("read signing keys: %w", err)
 	}
 	if !complete(stored) {
-		current, err := r.generate(store.CurrentKey)
+		current, err := r.generate(store.CurrentKey, r.Algorithm)
 		if err != nil {
 			return err
 		}
-		next, err := r.generate(store.NextKey)
+		next, err := r.generate(store.NextKey, r.Algorithm)
 		if err != nil {
 			return err
 		}
@@ -111,6 +123,7 @@ func (r *Ring) load(ctx context.Context) error {
 			case store.NextKey:
 				next.since = s.CreatedAt // the next key is made when the current one takes over
 			case store.PreviousKey:
+				next.retired = true
 			}
 			next.byID[k.id] = k
 			published = append(published, k)
@@ -155,43 +168,6 @@ func (r *Ring) refresh(ctx context.Context, after time.Duration) error {
 	return nil
 }
 
-// Rotate makes the next key the current one and adds a new next key. Other processes follow within a minute; until then
-// they know the new current key as their next one. When another algorithm is configured than that of the current key, both
-// current and next are made anew. Errors: store.ErrConflict when somebody else rotated meanwhile.
-func (r *Ring) Rotate(ctx context.Context) error {
-	r.loading.Lock()
-	defer r.loading.Unlock()
-	if err := r.load(ctx); err != nil {
-		return err
-	}
-	next, err := r.generate(store.NextKey)
-	if err != nil {
-		return err
-	}
-	current := r.state.Load().current
-	if current.algorithm == r.Algorithm {
-		err = r.Store.RotateSigningKeys(ctx, current.id, next)
-	} else {
-		var first store.SigningKey
-		if first, err = r.generate(store.CurrentKey); err != nil {
-			return err
-		}
-		err = r.Store.ReplaceSigningKeys(ctx, current.id, first, next)
-	}
-	if err != nil {
-		return fmt.Errorf("rotate signing keys: %w", err)
-	}
-	// Inside a transaction of the caller the new state holds only once that has committed.
-	store.AfterCommit(ctx, func(context.Context) {
-		if s := r.state.Load(); s != nil {
-			old := *s
-			old.read = time.Time{}
-			r.state.CompareAndSwap(s, &old)
-		}
-	})
-	return nil
-}
-
 // JWKS returns the public keys as a JWK set (RFC 7517 §5): current, next, previous.
 func (r *Ring) JWKS() []byte {
 	if s := r.state.Load(); s != nil {
@@ -219,15 +195,11 @@ func (r *Ring) Since() time.Time {
 // Sign returns claims, which must encode to a JSON object, as a compact JWS with the header members typ, alg and kid.
 // Errors: ErrNoKey, store.ErrUnavailable.
 func (r *Ring) Sign(ctx context.Context, typ string, claims any) (string, error) {
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("encode claims: %w", err)
-	}
-	return r.SignBytes(ctx, typ, body)
+	return r.SignWith(ctx, typ, func(string) any { return claims })
 }
 
-// SignBytes is Sign for claims that are encoded already.
-func (r *Ring) SignBytes(ctx context.Context, typ string, claims []byte) (string, error) {
+// SignWith is Sign for claims that depend on the algorithm, such as at_hash.
+func (r *Ring) SignWith(ctx context.Context, typ string, claims func(algorithm string) any) (string, error) {
 	if err := r.Refresh(ctx); err != nil {
 		return "", err
 	}
@@ -236,11 +208,15 @@ func (r *Ring) SignBytes(ctx context.Context, typ string, claims []byte) (string
 		return "", ErrNoKey
 	}
 	k := s.current
+	body, err := json.Marshal(claims(k.algorithm))
+	if err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
 	header := `{"alg":"` + k.algorithm + `","typ":"` + typ + `","kid":"` + k.id + `"}`
-	input := make([]byte, 0, 4*(len(header)+len(claims))/3+100)
+	input := make([]byte, 0, 4*(len(header)+len(body))/3+100)
 	input = base64.RawURLEncoding.AppendEncode(input, []byte(header))
 	input = append(input, '.')
-	input = base64.RawURLEncoding.AppendEncode(input, claims)
+	input = base64.RawURLEncoding.AppendEncode(input, body)
 	signature, err := k.method.Sign(string(input), k.private)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
@@ -255,7 +231,7 @@ func (r *Ring) Verify(ctx context.Context, typ, compact string, claims jwt.Claim
 	if err := r.Refresh(ctx); err != nil {
 		return err
 	}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{ES256, RS256}), jwt.WithoutClaimsValidation())
+	parser := jwt.NewParser(jwt.WithValidMethods(Algorithms()), jwt.WithoutClaimsValidation())
 	_, err := parser.ParseWithClaims(compact, claims, func(t *jwt.Token) (any, error) {
 		if t.Header["typ"] != typ {
 			return nil, fmt.Errorf("typ is not %s: %w", typ, jwt.ErrTokenUnverifiable)

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 
 	"tokenserver/internal/audittest"
@@ -62,8 +66,9 @@ func kid(t *testing.T, compact string) string {
 }
 
 func TestRotation(t *testing.T) {
-	for _, algorithm := range []string{keys.ES256, keys.RS256} {
+	for _, algorithm := range keys.Algorithms() {
 		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
 			env := audittest.New(t)
 			a, b := newRing(t, env, algorithm), newRing(t, env, algorithm)
 			before := ids(t, a)
@@ -74,7 +79,7 @@ func TestRotation(t *testing.T) {
 			if kid(t, old) != before[0] || a.CurrentAlgorithm() != algorithm {
 				t.Errorf("signed with %s (%s)", kid(t, old), a.CurrentAlgorithm())
 			}
-			if err := a.Rotate(t.Context()); err != nil {
+			if err := a.Rotate(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}
 			fresh := sign(t, a)
@@ -97,7 +102,7 @@ func TestRotation(t *testing.T) {
 			if kid(t, sign(t, b)) != before[1] {
 				t.Error("a minute later the other process signs with the old key")
 			}
-			if err := a.Rotate(t.Context()); err != nil {
+			if err := a.Rotate(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}
 			if err := a.Verify(t.Context(), "JWT", sign(t, a), jwt.MapClaims{}); err != nil {
@@ -110,13 +115,38 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// TestPublishedKeysVerify reads the key set as a relying party does and checks a signature of each algorithm with it.
+func TestPublishedKeysVerify(t *testing.T) {
+	for _, algorithm := range keys.Algorithms() {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			env := audittest.New(t)
+			r := newRing(t, env, algorithm)
+			var set jose.JSONWebKeySet
+			if err := json.Unmarshal(r.JWKS(), &set); err != nil {
+				t.Fatal(err)
+			}
+			signed, err := jose.ParseSigned(sign(t, r), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := signed.Verify(set)
+			if err != nil || string(body) != `{"sub":"ann"}` {
+				t.Errorf("%s, %v", body, err)
+			}
+			if err := r.ChangeAlgorithm(t.Context(), "none", 0); !errors.Is(err, keys.ErrAlgorithm) {
+				t.Errorf("none: %v", err)
+			}
+		})
+	}
+}
+
 func TestChangeOfAlgorithm(t *testing.T) {
 	env := audittest.New(t)
 	a, b := newRing(t, env, keys.ES256), newRing(t, env, keys.ES256)
 	old := sign(t, a)
 	env.Clock.Advance(time.Hour)
-	a.Algorithm = keys.RS256
-	if err := a.Rotate(t.Context()); err != nil {
+	if err := a.ChangeAlgorithm(t.Context(), keys.RS256, keys.Settled); err != nil { // there is no previous key yet
 		t.Fatal(err)
 	}
 	fresh := sign(t, a)
@@ -131,6 +161,76 @@ func TestChangeOfAlgorithm(t *testing.T) {
 			}
 		}
 	}
+	if err := a.ChangeAlgorithm(t.Context(), keys.RS256, 0); !errors.Is(err, keys.ErrUnchanged) {
+		t.Errorf("the same again: %v", err)
+	}
+	if err := a.ChangeAlgorithm(t.Context(), "PS256", keys.Settled); !errors.Is(err, keys.ErrTooSoon) {
+		t.Errorf("while the previous key is needed: %v", err)
+	}
+	// A rotation keeps the algorithm, whatever the configuration of the process says about the first keys.
+	env.Clock.Advance(keys.Settled)
+	if err := b.Rotate(t.Context(), keys.Settled); err != nil || b.Algorithm != keys.ES256 {
+		t.Fatal(err)
+	}
+	sign(t, b)
+	if b.CurrentAlgorithm() != keys.RS256 {
+		t.Errorf("rotated to %s", b.CurrentAlgorithm())
+	}
+}
+
+// TestRotateWaits: the next key has been published, and the tokens of the previous key have ended, before it takes over.
+func TestRotateWaits(t *testing.T) {
+	env := audittest.New(t)
+	r := newRing(t, env, keys.ES256)
+	before := ids(t, r)
+	env.Clock.Advance(keys.Settled - time.Microsecond)
+	if err := r.Rotate(t.Context(), keys.Settled); !errors.Is(err, keys.ErrTooSoon) {
+		t.Fatalf("%v, want %v", err, keys.ErrTooSoon)
+	}
+	if got := ids(t, r); !slices.Equal(got, before) {
+		t.Errorf("keys %v, want %v", got, before)
+	}
+	env.Clock.Advance(time.Microsecond)
+	if err := r.Rotate(t.Context(), keys.Settled); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Rotate(t.Context(), keys.Settled); !errors.Is(err, keys.ErrTooSoon) {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+// TestOneOfManyRotates: many processes come to the end of the interval at the same time.
+func TestOneOfManyRotates(t *testing.T) {
+	const processes = 20
+	env := audittest.New(t)
+	rings := make([]*keys.Ring, processes)
+	for i := range rings {
+		rings[i] = newRing(t, env, keys.ES256)
+	}
+	before := ids(t, rings[0])
+	env.Clock.Advance(keys.Settled)
+	var running sync.WaitGroup
+	var rotated atomic.Int32
+	for _, r := range rings {
+		running.Go(func() {
+			switch err := r.Rotate(t.Context(), keys.Settled); {
+			case err == nil:
+				rotated.Add(1)
+			case !errors.Is(err, keys.ErrTooSoon) && !errors.Is(err, store.ErrConflict):
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	env.Clock.Advance(time.Minute)
+	for _, r := range rings {
+		if got := kid(t, sign(t, r)); got != before[1] {
+			t.Errorf("signs with %s, want %s", got, before[1])
+		}
+	}
+	if n := rotated.Load(); n != 1 {
+		t.Errorf("%d rotated, want 1", n)
+	}
 }
 
 func TestRotationInATransactionThatRollsBack(t *testing.T) {
@@ -139,7 +239,7 @@ func TestRotationInATransactionThatRollsBack(t *testing.T) {
 	before := ids(t, r)
 	refusal := errors.New("no")
 	err := env.Store.InTx(t.Context(), func(ctx context.Context) error {
-		if err := r.Rotate(ctx); err != nil {
+		if err := r.Rotate(ctx, 0); err != nil {
 			return err
 		}
 		return refusal
@@ -232,7 +332,7 @@ func TestGoesOnWhileTheStoreIsAway(t *testing.T) {
 	if sign(t, r) == "" {
 		t.Error("no signature")
 	}
-	if err := r.Rotate(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+	if err := r.Rotate(t.Context(), 0); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("%v", err)
 	}
 }

@@ -2,10 +2,13 @@ package token
 
 import (
 	"context"
-	"crypto/sha256"
+	"crypto"
+	_ "crypto/sha256" // of the algorithms that end in 256
+	_ "crypto/sha512" // of those that end in 384 and 512
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -17,7 +20,6 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 	claims["sub"] = g.UserID
 	claims["iat"] = now.Unix()
 	claims["exp"] = now.Add(g.IDTokenLife).Unix()
-	claims["at_hash"] = atHash(bearer)
 	if len(g.IDAudience) == 0 {
 		claims["aud"] = g.ClientID
 	} else {
@@ -39,15 +41,28 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 	if len(g.AMR) > 0 {
 		claims["amr"] = g.AMR
 	}
-	text, err := s.Ring.Sign(ctx, typeIDToken, claims)
+	text, err := s.Ring.SignWith(ctx, typeIDToken, func(algorithm string) any {
+		claims["at_hash"] = leftHalf(algorithm, bearer)
+		return claims
+	})
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrIDToken, err)
 	}
 	return text, nil
 }
 
-// atHash is the left half of SHA-256 of the access token: both algorithms of the ring hash with it.
-func atHash(bearer string) string {
-	sum := sha256.Sum256([]byte(bearer))
+// leftHalf is the left half of the hash of a text, with the hash of the signature's algorithm: at_hash of an access token
+// (OpenID Connect Core §3.1.3.6).
+func leftHalf(algorithm, text string) string {
+	h := crypto.SHA256
+	switch {
+	case strings.HasSuffix(algorithm, "384"):
+		h = crypto.SHA384
+	case strings.HasSuffix(algorithm, "512"):
+		h = crypto.SHA512
+	}
+	digest := h.New()
+	digest.Write([]byte(text))
+	sum := digest.Sum(nil)
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }

@@ -86,5 +86,7 @@ type installations interface {
 // signer is the ring of signing keys.
 type signer interface {
 	Sign(ctx context.Context, typ string, claims any) (string, error)
+	// SignWith is Sign for claims that depend on the algorithm.
+	SignWith(ctx context.Context, typ string, claims func(algorithm string) any) (string, error)
 	Verify(ctx context.Context, typ, compact string, claims jwt.Claims) error
 }
