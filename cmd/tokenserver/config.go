@@ -137,6 +137,7 @@ type LimitsConfig struct {
 	FailuresPerMinute       int `yaml:"failures_per_minute" doc:"Failed anonymous requests that one client address has each minute before it gets 429; 0: no limit."`
 	AuthorizationsPerMinute int `yaml:"authorizations_per_minute" doc:"Sign-ins that one client address may begin each minute before it gets 429; 0: no limit."`
 	RegistrationsPerMinute  int `yaml:"registrations_per_minute" doc:"App registrations that one client address may begin each minute; 0: no limit."`
+	TextsPerMinute          int `yaml:"texts_per_minute" doc:"Text messages that one phone number gets each minute at most; 0: no limit."`
 }
 
 // LogConfig is about the log of the process, JSON lines on standard error.

@@ -67,6 +67,7 @@ func (c *Config) Validate() error {
 	v.number("limits.failures_per_minute", c.Limits.FailuresPerMinute, 0, 1_000_000)
 	v.number("limits.authorizations_per_minute", c.Limits.AuthorizationsPerMinute, 0, 1_000_000)
 	v.number("limits.registrations_per_minute", c.Limits.RegistrationsPerMinute, 0, 1_000_000)
+	v.number("limits.texts_per_minute", c.Limits.TextsPerMinute, 0, 1_000_000)
 	word(v, "log.level", c.Log.Level, LogDebug, LogInfo, LogWarn, LogError)
 	if c.Environment == Production {
 		v.production(c)

@@ -24,6 +24,7 @@ type Metrics struct {
 	batches  prometheus.Histogram
 	commits  prometheus.Histogram
 	pushes   *prometheus.HistogramVec
+	texts    *prometheus.HistogramVec
 	jobs     *prometheus.CounterVec
 }
 
@@ -50,6 +51,10 @@ func New(version string) *Metrics {
 			Name: "tokenserver_push_seconds", Help: "Time until a push gateway answered, by gateway and result.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"gateway", "result"}),
+		texts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tokenserver_sms_seconds", Help: "Time until an SMS gateway answered, by gateway and result.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"gateway", "result"}),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tokenserver_job_runs_total", Help: "Runs of background jobs, by kind and result.",
 		}, []string{"kind", "result"}),
@@ -58,7 +63,7 @@ func New(version string) *Metrics {
 		Name: "tokenserver_build_info", Help: "1; the label names the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.outcomes, m.batches, m.commits, m.pushes, m.jobs, build,
+	m.registry.MustRegister(m.requests, m.outcomes, m.batches, m.commits, m.pushes, m.texts, m.jobs, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,6 +94,11 @@ func (m *Metrics) AuditCommit(events int, elapsed time.Duration) {
 // Push counts one answer of a push gateway; result is "accepted", or the class of the failure.
 func (m *Metrics) Push(gateway, result string, elapsed time.Duration) {
 	m.pushes.WithLabelValues(gateway, result).Observe(elapsed.Seconds())
+}
+
+// Text counts one try of a text message; result is "sent", or the class of the failure.
+func (m *Metrics) Text(gateway, result string, elapsed time.Duration) {
+	m.texts.WithLabelValues(gateway, result).Observe(elapsed.Seconds())
 }
 
 // Job counts one run of a background job; result is "done", "retry" or "dead".

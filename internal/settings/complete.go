@@ -46,6 +46,9 @@ func (d Document) Complete() Document {
 		or(&d.APIClients[i].Authentication, SecretBasic)
 		or(&d.APIClients[i].Name, d.APIClients[i].ID)
 	}
+	for i := range d.SMSGateways {
+		d.SMSGateways[i].complete()
+	}
 	for i := range d.AuthenticationTypes {
 		or(&d.AuthenticationTypes[i].ExpiresIn, defaultTransactionExpiresIn)
 	}
@@ -94,6 +97,7 @@ func (d Document) copied() Document {
 	d.APIClients = slices.Clone(d.APIClients)
 	d.AuthenticationTypes = slices.Clone(d.AuthenticationTypes)
 	d.Callbacks = slices.Clone(d.Callbacks)
+	d.SMSGateways = slices.Clone(d.SMSGateways)
 	d.Users = slices.Clone(d.Users)
 	return d
 }

@@ -18,6 +18,8 @@ type Document struct {
 	APIClients           []APIClient          `yaml:"api_clients" json:"api_clients"`
 	AuthenticationTypes  []AuthenticationType `yaml:"authentication_types" json:"authentication_types"`
 	Callbacks            []Callback           `yaml:"callbacks" json:"callbacks"`
+	SMS                  SMS                  `yaml:"sms" json:"sms"`
+	SMSGateways          []SMSGateway         `yaml:"sms_gateways" json:"sms_gateways"`
 	Users                []User               `yaml:"users" json:"users"`
 }
 

@@ -28,6 +28,8 @@ const (
 	KindAPIClient            Kind = "api_client"
 	KindAuthenticationType   Kind = "authentication_type"
 	KindCallback             Kind = "callback"
+	KindSMS                  Kind = "sms"
+	KindSMSGateway           Kind = "sms_gateway"
 	KindUser                 Kind = "user"
 )
 
@@ -102,6 +104,7 @@ func entities(d *Document) []entity {
 		{KindMobileAuthentication, "", "mobile_authentication", 0, &d.MobileAuthentication},
 		{KindOAuth, "", "oauth", 0, &d.OAuth},
 		{KindSAML, "", "saml", 0, &d.SAML},
+		{KindSMS, "", "sms", 0, &d.SMS},
 	}
 	all = list(all, KindScope, "scopes", d.Scopes, func(s *Scope) string { return s.ID })
 	all = list(all, KindPINPolicy, "pin_policies", d.PINPolicies, func(p *PINPolicy) string { return p.Name })
@@ -113,6 +116,7 @@ func entities(d *Document) []entity {
 	all = list(all, KindWebClient, "web_clients", d.WebClients, func(c *WebClient) string { return c.ID })
 	all = list(all, KindAPIClient, "api_clients", d.APIClients, func(c *APIClient) string { return c.ID })
 	all = list(all, KindAuthenticationType, "authentication_types", d.AuthenticationTypes, func(t *AuthenticationType) string { return t.Name })
+	all = list(all, KindSMSGateway, "sms_gateways", d.SMSGateways, func(g *SMSGateway) string { return g.ID })
 	return list(all, KindCallback, "callbacks", d.Callbacks, func(c *Callback) string { return c.URL })
 }
 
@@ -156,6 +160,10 @@ func add(d *Document, kind Kind) any {
 		return grow(&d.AuthenticationTypes)
 	case KindCallback:
 		return grow(&d.Callbacks)
+	case KindSMS:
+		return &d.SMS
+	case KindSMSGateway:
+		return grow(&d.SMSGateways)
 	case KindUser:
 	}
 	return nil

@@ -193,8 +193,8 @@ func TestApplyIsCompleteAndIdempotent(t *testing.T) {
 	d := full(t)
 
 	first := apply(t, s, d)
-	if first.Version != 1 || first.Count(settings.Created) != len(first.List) || len(first.List) != 24 {
-		t.Fatalf("first: version %d, %d created of %d, want 1 and 24 of 24: %+v", first.Version, first.Count(settings.Created), len(first.List), first.List)
+	if first.Version != 1 || first.Count(settings.Created) != len(first.List) || len(first.List) != 25 {
+		t.Fatalf("first: version %d, %d created of %d, want 1 and 25 of 25: %+v", first.Version, first.Count(settings.Created), len(first.List), first.List)
 	}
 	if len(first.Generated) != 1 || !strings.HasPrefix(first.Generated[0].Value, "whsec_") || first.Generated[0].Name != "https://portal.example/result" {
 		t.Fatalf("generated %+v, want one signing secret", first.Generated)
@@ -248,7 +248,7 @@ func TestApplyIsCompleteAndIdempotent(t *testing.T) {
 			t.Errorf("%s: %+v, want no change", name, changes)
 		}
 	}
-	want := []string{`SETTINGS_APPLIED ann {"version":1,"created":24,"updated":0,"removed":0}`}
+	want := []string{`SETTINGS_APPLIED ann {"version":1,"created":25,"updated":0,"removed":0}`}
 	if got := w.events(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("events %q, want %q", got, want)
 	}

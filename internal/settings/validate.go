@@ -65,6 +65,7 @@ func (r Rules) check(d Document) problems {
 	c.clientIDs()
 	c.authenticationTypes()
 	c.callbacks()
+	c.sms()
 	c.users()
 	return c.problems
 }
@@ -84,6 +85,7 @@ func (c *checker) lengths() {
 		{"api_clients", len(c.d.APIClients)},
 		{"authentication_types", len(c.d.AuthenticationTypes)},
 		{"callbacks", len(c.d.Callbacks)},
+		{"sms_gateways", len(c.d.SMSGateways)},
 	} {
 		if list.n > maxList {
 			c.add(list.name, "has %d entries: at most %d are allowed", list.n, maxList)
