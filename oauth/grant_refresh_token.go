@@ -61,13 +61,14 @@ type refresh struct {
 	profileID string // of an installation
 	presented string
 	kind      store.TokenKind
+	invalid   outcome.Failure // for a token that is not right
 }
 
 // refreshToken exchanges a refresh token for a new access token and its successor (RFC 6749 §6). For an installation
 // it is the check of the PIN: the failure is counted before anything is compared, in the transaction that rotates or
 // removes. It succeeds with TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED or TOKEN_REQUEST_FINGER_PRINT_ACCESS_TOKEN_REFRESHED.
 func (h *Handler) refreshToken(ctx context.Context, r *tokenRequest) (token.Issued, error) {
-	f := &refresh{tokenRequest: r, h: h, presented: r.form["refresh_token"], kind: store.DefaultToken}
+	f := &refresh{tokenRequest: r, h: h, presented: r.form["refresh_token"], kind: store.DefaultToken, invalid: refreshInvalid}
 	if f.presented == "" {
 		return token.Issued{}, refreshNoToken
 	}
@@ -106,6 +107,9 @@ func (f *refresh) nameProfile(ctx context.Context) error {
 	case "", string(store.DefaultToken):
 	case string(store.FingerprintToken):
 		f.kind = store.FingerprintToken
+		if !f.client.Application.UsesFingerprint() {
+			return tokenGrantOff.About(audit.Detail("grant", "refresh_token"), audit.Detail("type", string(f.kind)))
+		}
 	default:
 		return refreshBadKind
 	}
@@ -153,7 +157,7 @@ func (f *refresh) check(ctx context.Context) (token.PINCheck, error) {
 // fail has the effect of a token that is not right, and returns the failure that commits it.
 func (f *refresh) fail(ctx context.Context, check token.PINCheck) error {
 	limited := f.client.Installation != nil && f.kind == store.DefaultToken && f.client.Application.PINLimit() > 0
-	failure := refreshInvalid
+	failure := f.invalid
 	switch {
 	case check.Result == token.PINLimit:
 		err := f.h.Profiles.RemoveProfile(ctx, f.client.ID, f.profileID, "")
@@ -172,6 +176,8 @@ func (f *refresh) fail(ctx context.Context, check token.PINCheck) error {
 			failure = failure.With("remaining_attempts", check.Remaining)
 		}
 		failure = failure.About(audit.Reason("unknown"), audit.Count("attempts", check.Used))
+	case check.Other != "":
+		failure = failure.About(audit.Reason("other_type"))
 	default:
 		failure = failure.About(audit.Reason(string(check.Result)))
 	}

@@ -29,14 +29,17 @@ type grant struct {
 	// issue checks the parameters and makes the tokens. It records the event of its success, inside the transaction of
 	// its effect where there is one; failures it returns.
 	issue func(ctx context.Context, r *tokenRequest) (token.Issued, error)
+	// clients is how a client is refused that cannot prove itself.
+	clients clientFailures
 }
 
 // grants is the table of the token endpoint.
 func (h *Handler) grants(name string) (grant, bool) {
 	for _, g := range [...]grant{
-		{"authorization_code", mayUseCode, h.authorizationCode},
-		{"client_credentials", mayUseClientCredentials, h.clientCredentials},
-		{"refresh_token", mayRefresh, h.refreshToken},
+		{"authorization_code", mayUseCode, h.authorizationCode, tokenClientFailures},
+		{"client_credentials", mayUseClientCredentials, h.clientCredentials, tokenClientFailures},
+		{"refresh_token", mayRefresh, h.refreshToken, tokenClientFailures},
+		{grantFingerPrint, mayExchangeFingerPrint, h.fingerPrint, fingerClientFailures},
 	} {
 		if g.name == name {
 			return g, true
@@ -80,7 +83,7 @@ func (h *Handler) token(c echo.Context) error {
 		return tokenUnknownGrant.About(audit.Detail("grant_type", clipped(name, 128)))
 	}
 	r := &tokenRequest{settings: h.Settings.Current(), form: form}
-	if r.client, err = h.authenticate(c, r.settings, form, tokenClientFailures); err != nil {
+	if r.client, err = h.authenticate(c, r.settings, form, g.clients); err != nil {
 		return err
 	}
 	if err := sameProtocol(c, r.client); err != nil {

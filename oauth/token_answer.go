@@ -8,7 +8,7 @@ import (
 )
 
 // tokenAnswer encodes the success body of the token endpoint (RFC 6749 §5.1): access_token, token_type, expires_in,
-// refresh_token, id_token, scope, profile_id. By hand, because it is the hottest answer of the server.
+// refresh_token, finger_print_refresh_token, id_token, scope, profile_id. By hand, because it is the hottest answer of the server.
 func tokenAnswer(i token.Issued) []byte {
 	b := make([]byte, 0, 192+len(i.AccessToken)+len(i.RefreshToken)+len(i.IDToken))
 	b = append(b, `{"access_token":`...)
@@ -18,6 +18,10 @@ func tokenAnswer(i token.Issued) []byte {
 	if i.RefreshToken != "" {
 		b = append(b, `,"refresh_token":`...)
 		b = appendText(b, i.RefreshToken)
+	}
+	if i.FingerprintToken != "" {
+		b = append(b, `,"finger_print_refresh_token":`...)
+		b = appendText(b, i.FingerprintToken)
 	}
 	if i.IDToken != "" {
 		b = append(b, `,"id_token":`...)

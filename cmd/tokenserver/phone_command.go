@@ -65,7 +65,7 @@ func (p *program) phoneCommand() *cobra.Command {
 	flags.BoolVar(&r.asJSON, "json", false, "print results and refusals as JSON")
 	for _, sub := range []*cobra.Command{
 		r.installCommand(), r.registerCommand(), r.validateCommand(), r.upgradeCommand(), r.signInCommand(), r.refreshCommand(),
-		r.tokenCommand(), r.enrollCommand(), r.pushTokenCommand(), r.pendingCommand(), r.fetchCommand(), r.approveCommand(),
+		r.tokenCommand(), r.fingerprintCommand(), r.implicitCommand(), r.enrollCommand(), r.pushTokenCommand(), r.pendingCommand(), r.fetchCommand(), r.approveCommand(),
 		r.denyCommand(), r.waitCommand(), r.profilesCommand(), r.revokeCommand(), r.renameCommand(), r.forgetCommand(),
 	} {
 		sub.Annotations = map[string]string{needsNoConfig: "yes"}

@@ -49,4 +49,6 @@ type Issued struct {
 	Scopes       []string
 	ProfileID    string
 	FamilyID     string
+	// FingerprintToken is the second refresh token of a fingerprint exchange; "" = none.
+	FingerprintToken string
 }

@@ -32,6 +32,9 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 	refresh := g.Refresh && g.UserID != "" && g.UsageLimit == 0
 	if refresh && g.ProfileID != StaticProfile {
 		which := store.FamilyFilter{ClientID: g.ClientID, ProfileID: g.ProfileID, Kind: g.Kind}
+		if g.Kind == store.DefaultToken { // the others of the profile depend on it
+			which.Kind = ""
+		}
 		if _, err := s.revokeFamilies(ctx, which); err != nil {
 			return Issued{}, err
 		}

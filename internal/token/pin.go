@@ -42,6 +42,8 @@ type PINCheck struct {
 	Remaining int // tries left; -1 when there is no limit
 	Family    store.TokenFamily
 	Repeat    bool // with PINRight: the predecessor of an unused successor was presented
+	// Other is set by CheckExchange, with PINNoToken: the right token of another kind was presented.
+	Other store.TokenKind
 
 	presented string
 	raised    bool // with PINRight: the count is still to be set to 0; Rotate does that in its own statement
@@ -124,7 +126,9 @@ func (s *Service) checkPIN(ctx context.Context, clientID, profileID, presented s
 	case PINExpired:
 		check.Used--
 		if err = s.Profiles.LowerPINFailures(ctx, clientID, profileID); err == nil {
-			_, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID})
+			if _, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID}); err == nil {
+				err = s.endDependents(ctx, family)
+			}
 		}
 	case PINNoToken, PINLimit, PINNoAccount:
 		check.Used--

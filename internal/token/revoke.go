@@ -7,9 +7,17 @@ import (
 	"tokenserver/store"
 )
 
-// RevokeFamily ends a family and every access token of it, in the transaction of ctx. count is 0 when it was gone.
+// RevokeFamily ends a family and every access token of it, in the transaction of ctx, and the fingerprint token of the
+// profile when it was its DEFAULT family. count is 0 when it was gone; what depends on it is not counted.
 func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int, err error) {
+	list, err := s.Search.Families(ctx, store.FamilyFilter{ID: familyID})
+	if err != nil {
+		return 0, fmt.Errorf("revoke family: %w", err)
+	}
 	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: familyID})
+	if err == nil && len(list) > 0 {
+		err = s.endDependents(ctx, list[0])
+	}
 	if err != nil || count > 0 {
 		return count, err
 	}
