@@ -17,7 +17,7 @@ const grantFingerPrint = "urn:onewelcome:oauth2:grant_type:finger_print"
 
 // mayExchangeFingerPrint: an installation whose application has PINs and fingerprints.
 func mayExchangeFingerPrint(c clientauth.Client) bool {
-	return c.Installation != nil && c.Application.UsesPIN() && c.Application.UsesFingerprint()
+	return c.Installation != nil && c.Application.UsesPIN() && c.Application.FingerprintAuthentication
 }
 
 // fingerClientFailures is how the exchange refuses clients: with a code of its own, whatever is wrong with them.

@@ -212,8 +212,9 @@ func TestFingerPrintExchangeIsRepeatable(t *testing.T) {
 func TestFingerPrintMisuse(t *testing.T) {
 	const misused = `{"error":"invalid_grant","error_description":"the fingerprint refresh token is wrong, the fingerprint tokens have been removed"}`
 	for _, tc := range []struct {
-		name, scope string
-		others      bool // the other profile keeps its fingerprint
+		name   string
+		scope  settings.MisuseScope
+		others bool // the other profile keeps its fingerprint
 	}{{"client by default", "", false}, {"client", settings.MisuseClient, false}, {"profile", settings.MisuseProfile, true}} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := newKit(t)
@@ -224,7 +225,7 @@ func TestFingerPrintMisuse(t *testing.T) {
 			other.first = k.issue(t, token.Grant{ClientID: p.id, ProfileID: "second", UserID: "bob", Scopes: []string{"read"}, Refresh: true})
 			theirs := other.exchanged(t, other.first.RefreshToken)
 			document := k.settings(t)
-			document.Applications[0].FingerprintMisuseScope = tc.scope
+			document.OAuth.FingerprintMisuse = tc.scope
 			k.Settings.Set(document)
 			k.Codes(t)
 			bad(t, p.byFinger(t, secret.NewToken()), 400, misused)

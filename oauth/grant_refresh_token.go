@@ -9,6 +9,7 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/clientauth"
 	"tokenserver/internal/outcome"
+	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 	"tokenserver/store"
 )
@@ -107,7 +108,7 @@ func (f *refresh) nameProfile(ctx context.Context) error {
 	case "", string(store.DefaultToken):
 	case string(store.FingerprintToken):
 		f.kind = store.FingerprintToken
-		if !f.client.Application.UsesFingerprint() {
+		if !f.client.Application.FingerprintAuthentication {
 			return tokenGrantOff.About(audit.Detail("grant", "refresh_token"), audit.Detail("type", string(f.kind)))
 		}
 	default:
@@ -166,7 +167,11 @@ func (f *refresh) fail(ctx context.Context, check token.PINCheck) error {
 		}
 		failure = refreshLimit.With("remaining_attempts", 0).About(audit.Count("limit", f.client.Application.PINLimit()))
 	case check.Result == token.PINWrong && f.kind != store.DefaultToken:
-		count, err := f.h.Tokens.RevokeKind(ctx, f.client.ID, "", f.kind)
+		misused := "" // every profile of the installation
+		if f.settings.Document.OAuth.FingerprintMisuse == settings.MisuseProfile {
+			misused = f.profileID
+		}
+		count, err := f.h.Tokens.RevokeKind(ctx, f.client.ID, misused, f.kind)
 		if err != nil {
 			return fmt.Errorf("remove fingerprint tokens: %w", err)
 		}

@@ -148,11 +148,12 @@ func (k *kit) settings(t testing.TB) settings.Document {
 			{ID: "gateway", Authentication: settings.SecretBasic, Secret: k.digest(apiSecret), Scopes: []string{settings.APITokenIntrospection}},
 		},
 		Applications: []settings.Application{
-			{ID: "bank", DefaultScopes: []string{"read"}, AdditionalScopes: []string{"write", "profile"}, Versions: []settings.AppVersion{
+			{ID: "bank", FingerprintAuthentication: true, ImplicitAuthentication: true, DefaultScopes: []string{"read"}, AdditionalScopes: []string{"write", "profile"}, Versions: []settings.AppVersion{
 				{Platform: "ios", Version: "1.0"},
 				{Platform: "ios", Version: "2.0", Status: settings.LoginOnly, IntegrityLevel: settings.IntegrityNone},
 				{Platform: "ios", Version: "0.9", Status: settings.VersionDisabled},
 			}},
+			{ID: "nofinger", Versions: []settings.AppVersion{{Platform: "ios", Version: "1.0"}}},
 			{ID: "plain", AnonymousResourceCalls: &off, PINAuthentication: &off, Versions: []settings.AppVersion{{Platform: "ios", Version: "1.0"}}},
 		},
 	}

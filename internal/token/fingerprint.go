@@ -59,7 +59,7 @@ func (s *Service) ExchangeFingerprint(ctx context.Context, check PINCheck, g Gra
 	now := s.Now()
 	finger, text := s.newFamily(Grant{
 		ClientID: f.ClientID, ProfileID: f.ProfileID, UserID: f.UserID, Kind: store.FingerprintToken, Scopes: f.Scopes,
-		AuthTime: f.AuthTime, ACR: f.ACR, AMR: f.AMR, RefreshLife: g.RefreshLife,
+		AuthTime: f.AuthTime, ACR: f.ACR, AMR: f.AMR, SessionID: f.SessionID, HookParams: f.HookParams, RefreshLife: g.RefreshLife,
 	}, s.NewID(), "", now)
 	finger.EndsAt, finger.CodeHash = f.EndsAt, f.CodeHash
 	if err := s.Families.AddFamily(ctx, finger); err != nil {
