@@ -92,7 +92,7 @@ func TestJWTAccessTokenOutlivesARotation(t *testing.T) {
 		return good(t, k.post(t, "/token", []string{"jwt", webSecret}, "grant_type", "client_credentials")).AccessToken
 	}
 	before := ask()
-	if err := k.oauth.Signing.Rotate(t.Context()); err != nil {
+	if err := k.oauth.Signing.Rotate(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	after := ask()
