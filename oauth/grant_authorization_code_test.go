@@ -235,7 +235,9 @@ func TestCodeIsRefused(t *testing.T) {
 // noSigner is a ring without a key.
 type noSigner struct{ *keys.Ring }
 
-func (noSigner) Sign(context.Context, string, any) (string, error) { return "", keys.ErrNoKey }
+func (noSigner) SignWith(context.Context, string, func(string) any) (string, error) {
+	return "", keys.ErrNoKey
+}
 
 // TestCodeWithoutIDToken: when the ID token cannot be made there are no tokens at all, and the code is spent.
 func TestCodeWithoutIDToken(t *testing.T) {
