@@ -1,0 +1,119 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Tokens are what a provider gave for a code.
+type Tokens struct {
+	Access string
+	ID     string // "" = none
+}
+
+// signer signs with the key that this server publishes; see keys.Ring.
+type signer interface {
+	// Sign returns claims as a compact JWS with the header members typ, alg and kid.
+	Sign(ctx context.Context, typ string, claims any) (string, error)
+}
+
+// The limits of what a provider hands out, in bytes.
+const (
+	longestToken  = 16 << 10
+	assertionLife = time.Minute
+)
+
+// Exchange redeems a code (RFC 6749 §4.1.3). Errors: *Refusal; others are faults of ours.
+func (c *Client) Exchange(ctx context.Context, p Provider, m Metadata, code, verifier, redirectURI string) (Tokens, error) {
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
+	}
+	if err := c.prove(ctx, p, m, form); err != nil {
+		return Tokens{}, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Token, strings.NewReader(form.Encode()))
+	if err != nil {
+		return Tokens{}, refuseBecause("token address is no URL", err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if p.Authentication == SecretBasic {
+		request.SetBasicAuth(url.QueryEscape(p.ClientID), url.QueryEscape(p.Secret)) // RFC 6749 §2.3.1
+	}
+	members, answer, err := object(c.HTTP, request)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("redeem code: %w", err)
+	}
+	return tokensOf(members, answer.StatusCode, p.OpenID())
+}
+
+// prove adds the client authentication that travels in the form.
+func (c *Client) prove(ctx context.Context, p Provider, m Metadata, form url.Values) error {
+	switch p.Authentication {
+	case SecretBasic:
+	case SecretPost:
+		form.Set("client_id", p.ClientID)
+		form.Set("client_secret", p.Secret)
+	case PrivateKeyJWT:
+		assertion, err := c.assertion(ctx, p, m)
+		if err != nil {
+			return err
+		}
+		form.Set("client_id", p.ClientID)
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion)
+	default:
+		return refuse("client authentication not configured")
+	}
+	return nil
+}
+
+// assertion proves this server with its own key, which the provider finds in the key set that we publish (RFC 7523 §3).
+// The audience is the provider's issuer; a plain OAuth server has no other name than its token URL.
+func (c *Client) assertion(ctx context.Context, p Provider, m Metadata) (string, error) {
+	audience := m.Issuer
+	if audience == "" {
+		audience = m.Token
+	}
+	now := c.Now()
+	assertion, err := c.Signing.Sign(ctx, "JWT", map[string]any{
+		"iss": p.ClientID, "sub": p.ClientID, "aud": audience, "jti": c.NewID(),
+		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("sign client assertion: %w", err)
+	}
+	return assertion, nil
+}
+
+// tokensOf reads the answer of a token endpoint (RFC 6749 §5). Some servers answer 200 and an error.
+func tokensOf(members map[string]any, status int, openID bool) (Tokens, error) {
+	code := Code(text(members, "error"))
+	if status != http.StatusOK || code != "" {
+		return Tokens{}, &Refusal{Reason: "code refused", Status: status, Code: code}
+	}
+	t := Tokens{Access: text(members, "access_token"), ID: text(members, "id_token")}
+	kind, given := members["token_type"]
+	word, _ := kind.(string)
+	switch {
+	case t.Access == "":
+		return Tokens{}, &Refusal{Reason: "no access token", Status: status}
+	case !bearer(t.Access):
+		return Tokens{}, &Refusal{Reason: "access token malformed", Status: status}
+	case given && !strings.EqualFold(word, "Bearer"):
+		return Tokens{}, &Refusal{Reason: "access token is no bearer token", Status: status}
+	case openID && t.ID == "":
+		return Tokens{}, &Refusal{Reason: "no ID token", Status: status}
+	case len(t.ID) > longestToken:
+		return Tokens{}, &Refusal{Reason: "ID token too long", Status: status}
+	}
+	return t, nil
+}
+
+// bearer tells whether a token can travel in a header: VSCHAR without blanks (RFC 6750 §2.1 is narrower than servers are).
+func bearer(token string) bool {
+	return len(token) <= longestToken && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+}
