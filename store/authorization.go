@@ -51,13 +51,14 @@ type Authorization struct {
 	Scopes          []string `json:"scopes,omitempty"`
 	RequestState    string   `json:"request_state,omitempty"` // the parameter "state", returned verbatim
 	Nonce           string   `json:"nonce,omitempty"`
-	CodeChallenge   string   `json:"code_challenge,omitempty"` // S256; "" = none
-	AskConsent      bool     `json:"ask_consent,omitempty"`    // prompt=consent
-	Provider        string   `json:"provider,omitempty"`       // id of the identity provider
-	Silent          bool     `json:"silent,omitempty"`         // prompt=none: no page may be shown
-	ForceLogin      bool     `json:"force_login,omitempty"`    // prompt=login
-	SelectAccount   bool     `json:"select_account,omitempty"` // prompt=select_account
-	MaxAge          int      `json:"max_age"`                  // seconds; -1 = not given
+	CodeChallenge   string   `json:"code_challenge,omitempty"`   // "" = none
+	ChallengeMethod string   `json:"challenge_method,omitempty"` // "" = S256; else "plain"
+	AskConsent      bool     `json:"ask_consent,omitempty"`      // prompt=consent
+	Provider        string   `json:"provider,omitempty"`         // id of the identity provider
+	Silent          bool     `json:"silent,omitempty"`           // prompt=none: no page may be shown
+	ForceLogin      bool     `json:"force_login,omitempty"`      // prompt=login
+	SelectAccount   bool     `json:"select_account,omitempty"`   // prompt=select_account
+	MaxAge          int      `json:"max_age"`                    // seconds; -1 = not given
 	ACRValues       string   `json:"acr_values,omitempty"`
 	EssentialACR    []string `json:"essential_acr,omitempty"` // of the claims parameter
 	LoginHint       string   `json:"login_hint,omitempty"`
@@ -81,7 +82,12 @@ type Authorization struct {
 	Raised    bool      `json:"raised,omitempty"`     // the provider was asked for a higher level already
 	Verified  bool      `json:"verified,omitempty"`   // the scope verification service has agreed
 
-	Form          []byte    `json:"form,omitempty"` // keyed hash of the consent form's token and of all that it is bound to
+	SMSCode      []byte    `json:"sms_code,omitempty"` // keyed hash of the code that was sent last
+	SMSSent      int       `json:"sms_sent,omitempty"` // how many codes were sent
+	SMSSentAt    time.Time `json:"sms_sent_at,omitzero"`
+	SMSExpiresAt time.Time `json:"sms_expires_at,omitzero"` // of the code
+
+	Form          []byte    `json:"form,omitempty"` // keyed hash of the shown form's token and of all that it is bound to
 	FormExpiresAt time.Time `json:"form_expires_at,omitzero"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
@@ -98,13 +104,15 @@ type AuthorizationCode struct {
 	Scopes          []string  `json:"scopes,omitempty"`
 	Nonce           string    `json:"nonce,omitempty"`
 	CodeChallenge   string    `json:"code_challenge,omitempty"`
-	SessionID       string    `json:"sid,omitempty"` // of the browser session; "" = none
+	ChallengeMethod string    `json:"challenge_method,omitempty"` // "" = S256; else "plain"
+	SessionID       string    `json:"sid,omitempty"`              // of the browser session; "" = none
 	AuthTime        time.Time `json:"auth_time,omitzero"`
 	ACR             string    `json:"acr,omitempty"`
 	AMR             []string  `json:"amr,omitempty"`
 	ExpiresAt       time.Time `json:"expires_at,omitzero"`
 
-	HookParams map[string][]string `json:"hook_params,omitempty"`
+	HookParams   map[string][]string `json:"hook_params,omitempty"`
+	AccessClaims map[string]any      `json:"access_claims,omitempty"` // what a hook adds to a JWT access token
 }
 
 // UsedCode is the durable mark of a redeemed code. Its row is inserted once; whoever inserts it has won.

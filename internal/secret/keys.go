@@ -32,6 +32,7 @@ const (
 	ForPushToken    Purpose = "push-token"
 	ForAnswer       Purpose = "answer"
 	ForCheckpoint   Purpose = "audit-checkpoint"
+	ForSMSCode      Purpose = "sms-code"
 )
 
 const keySize = 32

@@ -31,6 +31,9 @@ type SignIns interface {
 	MarkCodeUsed(ctx context.Context, c store.UsedCode) error
 	NameCodeFamily(ctx context.Context, hash []byte, familyID string) error
 	UsedCode(ctx context.Context, hash []byte) (store.UsedCode, error)
+
+	CountStepUp(ctx context.Context, transactionID string, limit int, now time.Time) (tries int, err error)
+	MarkStepUp(ctx context.Context, transactionID string) error
 }
 
 // TestSignIns checks accounts, the count of attempts, consents and the marks of codes.
@@ -42,6 +45,8 @@ func TestSignIns(t *testing.T, s SignIns) {
 	t.Run("consents", func(t *testing.T) { giveConsents(t, s) })
 	t.Run("codes", func(t *testing.T) { markCodes(t, s) })
 	t.Run("codes at once", func(t *testing.T) { raceForCode(t, s) })
+	t.Run("step-up", func(t *testing.T) { countStepUps(t, s) })
+	t.Run("step-up at once", func(t *testing.T) { raceStepUps(t, s) })
 }
 
 func lookUpAccounts(t *testing.T, s SignIns) {

@@ -32,7 +32,16 @@ CREATE TABLE known_browsers (
 );
 CREATE INDEX known_browsers_by_user ON known_browsers (user_id);
 
+CREATE TABLE step_up_tries (
+    transaction_id TEXT    PRIMARY KEY,
+    tries          INTEGER NOT NULL,
+    verified       BOOLEAN NOT NULL,
+    last_at        BIGINT  NOT NULL
+);
+CREATE INDEX step_up_tries_by_time ON step_up_tries (last_at);
+
 -- +goose Down
+DROP TABLE step_up_tries;
 DROP TABLE known_browsers;
 DROP TABLE sign_in_attempts;
 DROP TABLE used_codes;
