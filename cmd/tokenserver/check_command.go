@@ -17,7 +17,7 @@ func (p *program) checkCommand() *cobra.Command {
 	var offline bool
 	c := &cobra.Command{
 		Use: "check", Short: "Find every problem that would keep the server from starting", Args: noArgs,
-		Long: `check validates the configuration and the settings file, and looks whether SQL and Redis answer, whether
+		Long: `check validates the configuration, the settings file and the template sets, and looks whether SQL and Redis answer, whether
 the schema is recent enough, whether Redis keeps what it is given, and whether the keys open what is
 stored. It changes nothing and names all problems at once.`,
 		Example: `  tokenserver check --config /etc/tokenserver/config.yaml
@@ -26,6 +26,9 @@ stored. It changes nothing and names all problems at once.`,
 	c.Flags().BoolVar(&offline, "offline", false, "do not look at SQL and Redis")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		var problems []error
+		if _, err := p.config.openPages(); err != nil {
+			problems = append(problems, err)
+		}
 		if name := p.config.SettingsFile; name != "" {
 			d, err := p.readSettings(name)
 			if err == nil {

@@ -29,6 +29,7 @@ type Config struct {
 	MobileAuth MobileAuthConfig `yaml:"mobile_auth"`
 	Audit      AuditConfig      `yaml:"audit"`
 	Limits     LimitsConfig     `yaml:"limits"`
+	Pages      PagesConfig      `yaml:"pages"`
 	Log        LogConfig        `yaml:"log"`
 }
 
@@ -138,6 +139,11 @@ type LimitsConfig struct {
 	AuthorizationsPerMinute int `yaml:"authorizations_per_minute" doc:"Sign-ins that one client address may begin each minute before it gets 429; 0: no limit."`
 	RegistrationsPerMinute  int `yaml:"registrations_per_minute" doc:"App registrations that one client address may begin each minute; 0: no limit."`
 	TextsPerMinute          int `yaml:"texts_per_minute" doc:"Text messages that one phone number gets each minute at most; 0: no limit."`
+}
+
+// PagesConfig is about what people see in a browser.
+type PagesConfig struct {
+	TemplateSets string `yaml:"template_sets" doc:"Folder of template sets, one folder each, that clients may choose in place of the built-in pages: see docs/templates.md. Read once, at the start. Empty: none."`
 }
 
 // LogConfig is about the log of the process, JSON lines on standard error.

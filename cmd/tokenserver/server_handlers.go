@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"tokenserver/internal/hooks"
 	"tokenserver/internal/jobs"
 	"tokenserver/internal/lifecycle"
-	"tokenserver/internal/pages"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/remotejwks"
 	"tokenserver/internal/settings"
@@ -84,9 +82,9 @@ func (s *server) clientAuthentication(name string, failures int) *clientauth.Ser
 func (s *server) assemble() (http.Handler, error) {
 	k := s.kernels()
 	s.makeJobs()
-	pages, err := pages.New(s.config.Issuer())
+	pages, err := s.config.openPages()
 	if err != nil {
-		return nil, fmt.Errorf("read the pages: %w", err)
+		return nil, err
 	}
 	e := s.shell().New()
 	open := group(e)

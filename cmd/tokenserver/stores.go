@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tokenserver/audit"
+	"tokenserver/internal/pages"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
@@ -75,7 +76,17 @@ func (c *Config) settingsRules() settings.Rules {
 		Production:         c.Environment == Production,
 		AllowHTTPCallbacks: c.MobileAuth.AllowHTTPCallbacks,
 		MaxMessageLength:   c.MobileAuth.MaxMessageLength,
+		TemplateSets:       pages.SetNames(c.Pages.TemplateSets),
 	}
+}
+
+// openPages reads the pages and the template sets.
+func (c *Config) openPages() (*pages.Pages, error) {
+	set, err := pages.Open(c.Issuer(), c.Pages.TemplateSets)
+	if err != nil {
+		return nil, fmt.Errorf("pages.template_sets: %w", err)
+	}
+	return set, nil
 }
 
 // settingsService connects the settings with their stores. redis may be nil: other processes then learn of changes by

@@ -58,6 +58,13 @@ const (
 	InvalidRefreshToken
 	UserRevoked
 	InvalidSignature
+	// Device login (RFC 8628 §3.5), in-app approval, app-to-web sign-in.
+	AuthorizationPending
+	SlowDown
+	ExpiredToken
+	DeviceDenied
+	AlreadyAuthorized
+	UnsupportedIDP
 )
 
 var codes = [...]struct {
@@ -112,6 +119,12 @@ var codes = [...]struct {
 	InvalidRefreshToken:     {"invalid_refresh_token", http.StatusBadRequest},
 	UserRevoked:             {"user_revoked", http.StatusForbidden},
 	InvalidSignature:        {"invalid_signature", http.StatusBadRequest},
+	AuthorizationPending:    {"authorization_pending", http.StatusBadRequest},
+	SlowDown:                {"slow_down", http.StatusBadRequest},
+	ExpiredToken:            {"expired_token", http.StatusBadRequest},
+	DeviceDenied:            {"access_denied", http.StatusBadRequest},
+	AlreadyAuthorized:       {"already_authorized", http.StatusConflict},
+	UnsupportedIDP:          {"unsupported_idp", http.StatusUnprocessableEntity},
 }
 
 // String returns the error member of the answer.

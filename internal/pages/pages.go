@@ -2,17 +2,13 @@ package pages
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
-	"path"
+	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/labstack/echo/v4"
@@ -20,108 +16,60 @@ import (
 	"tokenserver/internal/web"
 )
 
-//go:embed templates texts assets
-var files embed.FS
-
 // Pages renders pages. Safe for concurrent use.
 type Pages struct {
-	base      string // path of the group that serves the assets, for example /oauth
-	secure    bool   // the public address is https
-	templates map[string]*template.Template
-	texts     map[string]map[string]string // language → key → text
-	assets    map[string]asset             // served name → content
-	names     map[string]string            // file → served name
+	base     string // path of the group that serves the assets, for example /oauth
+	secure   bool   // the public address is https
+	builtIn  *set
+	overlays map[string]*overlay // by name of the template set
+	made     sync.Map            // [2]*overlay: the client's, the default one → *set
+	assets   map[string]asset    // served name → content
+	names    map[string]string   // built-in file → served name
 }
 
-type asset struct {
-	kind    string
-	content []byte
-}
-
-// New reads the embedded files. publicURL is the public base URL with the path of the group that Routes gets, which is
+// New returns the built-in pages. publicURL is the public base URL with the path of the group that Routes gets, which is
 // the issuer.
-func New(publicURL string) (*Pages, error) {
+func New(publicURL string) (*Pages, error) { return Open(publicURL, "") }
+
+// Open is New with the template sets of a folder laid over the built-in pages; "" = none. The error names file and line
+// of everything that is wrong with them.
+func Open(publicURL, folder string) (*Pages, error) {
 	public, err := url.Parse(publicURL)
 	if err != nil {
 		return nil, fmt.Errorf("public address: %w", err)
 	}
 	p := &Pages{
-		base: public.Path, secure: public.Scheme == "https", templates: map[string]*template.Template{},
-		texts: map[string]map[string]string{}, assets: map[string]asset{}, names: map[string]string{},
+		base: public.Path, secure: public.Scheme == "https", overlays: map[string]*overlay{}, assets: map[string]asset{},
+		names: map[string]string{},
 	}
-	return p, errors.Join(p.readTemplates(), p.readTexts(), p.readAssets())
-}
-
-func (p *Pages) readTemplates() error {
-	for _, name := range []string{"signin", "consent", "complete", "post", "error"} {
-		t, err := template.ParseFS(files, "templates/layout.html", "templates/"+name+".html")
-		if err != nil {
-			return fmt.Errorf("page %s: %w", name, err)
+	if p.builtIn, err = p.readBuiltIn(); err != nil {
+		return nil, fmt.Errorf("built-in pages: %w", err)
+	}
+	if folder != "" {
+		if err := p.readSets(folder); err != nil {
+			return nil, err
 		}
-		p.templates[name] = t
 	}
-	return nil
+	return p, nil
 }
 
-func (p *Pages) readTexts() error {
-	for _, language := range Languages() {
-		content, err := files.ReadFile("texts/" + language + ".json")
-		if err != nil {
-			return fmt.Errorf("texts: %w", err)
-		}
-		texts := map[string]string{}
-		if err := json.Unmarshal(content, &texts); err != nil {
-			return fmt.Errorf("texts in %s: %w", language, err)
-		}
-		p.texts[language] = texts
-	}
-	return nil
-}
-
-func (p *Pages) readAssets() error {
-	for file, kind := range map[string]string{
-		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
-	} {
-		content, err := files.ReadFile("assets/" + file)
-		if err != nil {
-			return fmt.Errorf("asset: %w", err)
-		}
-		hash := sha256.Sum256(content)
-		extension := path.Ext(file)
-		name := strings.TrimSuffix(file, extension) + "." + hex.EncodeToString(hash[:8]) + extension
-		p.names[file], p.assets[name] = name, asset{kind, content}
-	}
-	return nil
-}
-
-// Routes serves the assets. g is the group of the public address that New got.
-func (p *Pages) Routes(g *echo.Group) {
-	g.GET("/pages/:file", p.asset)
-}
-
-func (p *Pages) asset(c echo.Context) error {
-	a, ok := p.assets[c.Param("file")]
-	if !ok {
-		return echo.ErrNotFound
-	}
-	h := c.Response().Header()
-	h.Set(echo.HeaderCacheControl, "public, max-age=31536000, immutable")
-	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	return c.Blob(http.StatusOK, a.kind, a.content)
-}
+// Sets returns the names of the template sets that clients may choose.
+func (p *Pages) Sets() []string { return slices.Sorted(maps.Keys(p.overlays)) }
 
 // view is what a template sees.
 type view struct {
 	Language string
 	Title    string // key of the text
 	Script   bool   // the page carries the script
+	Logo     string // address of the client's logo; "" = none
 	Page     any
 	pages    *Pages
+	set      *set
 }
 
 // T returns a text in the language of the page; %s stands for the arguments in order.
 func (v view) T(key string, args ...any) (string, error) {
-	text, ok := v.pages.texts[v.Language][key]
+	text, ok := v.set.texts[v.Language][key]
 	if !ok {
 		return "", fmt.Errorf("no text %q in %s", key, v.Language)
 	}
@@ -139,41 +87,73 @@ func (v view) Initial(name string) string {
 	return ""
 }
 
+// Asset returns the address of a built-in style, script or picture.
+func (v view) Asset(file string) (string, error) {
+	name, ok := v.pages.names[file]
+	if !ok {
+		return "", fmt.Errorf("no asset %q", file)
+	}
+	return v.pages.assetPath(name), nil
+}
+
+// Styles returns the addresses of the styles, the built-in one first.
+func (v view) Styles() []string {
+	paths := make([]string, len(v.set.styles))
+	for i, name := range v.set.styles {
+		paths[i] = v.pages.assetPath(name)
+	}
+	return paths
+}
+
+// Brand returns the address of the template set's logo; "" = none.
+func (v view) Brand() string {
+	if v.set.logo == "" {
+		return ""
+	}
+	return v.pages.assetPath(v.set.logo)
+}
+
 // Text returns a text in a language of ours; ok is false when there is none.
 func (p *Pages) Text(language, key string) (text string, ok bool) {
-	text, ok = p.texts[language][key]
+	text, ok = p.builtIn.texts[language][key]
 	return text, ok
 }
 
 // Path returns the address of something below the public address: a path on this server.
 func (p *Pages) Path(below string) string { return p.base + below }
 
-// Asset returns the address of a style, script or picture.
-func (v view) Asset(file string) string { return v.pages.base + "/pages/" + v.pages.names[file] }
-
 // render writes one page. origins are where its form may lead besides this server.
 func (p *Pages) render(c echo.Context, status int, name string, v view, origins ...string) error {
-	v.pages = p
-	if p.texts[v.Language] == nil {
+	look := lookOf(c)
+	dressed, err := p.dressed(look)
+	if err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	v.pages, v.set, v.Logo = p, dressed, look.Logo
+	if v.set.texts[v.Language] == nil {
 		v.Language = English
 	}
 	var body bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&body, "layout", v); err != nil {
+	if err := v.set.templates[name].ExecuteTemplate(&body, "layout", v); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
-	p.protect(c, v.Script, origins)
+	p.protect(c, v, origins)
 	c.Response().Header().Set("Content-Language", v.Language)
 	return c.HTMLBlob(status, body.Bytes())
 }
 
 // protect sets the headers that every page has.
-func (p *Pages) protect(c echo.Context, script bool, origins []string) {
+func (p *Pages) protect(c echo.Context, v view, origins []string) {
 	web.NoStore(c)
-	policy := "default-src 'none'; style-src 'self'; img-src 'self' https:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	policy := "default-src 'none'; style-src 'self'; img-src 'self'"
+	if v.Logo != "" {
+		policy += " " + Origin(v.Logo)
+	}
+	policy += "; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 	for _, origin := range origins {
 		policy += " " + origin
 	}
-	if script {
+	if v.Script {
 		policy += "; script-src 'self'"
 	}
 	h := c.Response().Header()
@@ -197,4 +177,22 @@ func Origin(redirectURI string) string {
 		return u.Scheme + "://" + u.Host
 	}
 	return u.Scheme + ":"
+}
+
+// Routes serves the assets. g is the group of the public address that New got.
+func (p *Pages) Routes(g *echo.Group) {
+	g.GET("/pages/:file", p.asset)
+}
+
+func (p *Pages) asset(c echo.Context) error {
+	a, ok := p.assets[c.Param("file")]
+	if !ok {
+		return echo.ErrNotFound
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderCacheControl, "public, max-age=31536000, immutable")
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	// A picture that is opened by itself runs nothing, whatever it holds.
+	h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	return c.Blob(http.StatusOK, a.kind, a.content)
 }

@@ -11,9 +11,10 @@ import (
 
 // Rules are the parts of validation that the process configuration decides. The zero value suits tests and tools.
 type Rules struct {
-	Production         bool // refuses development mode and plain-http callbacks
-	AllowHTTPCallbacks bool // test installations only
-	MaxMessageLength   int  // of default messages, in Unicode code points; 0 = 155
+	Production         bool     // refuses development mode and plain-http callbacks
+	AllowHTTPCallbacks bool     // test installations only
+	MaxMessageLength   int      // of default messages, in Unicode code points; 0 = 155
+	TemplateSets       []string // that clients may choose; nil = not known, any will do
 }
 
 const usualMessageLength = 155
@@ -63,6 +64,7 @@ func (r Rules) check(d Document) problems {
 	c.webClients()
 	c.apiClients()
 	c.clientIDs()
+	c.templateSets()
 	c.authenticationTypes()
 	c.callbacks()
 	c.sms()

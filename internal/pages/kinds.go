@@ -1,0 +1,43 @@
+package pages
+
+import "net/url"
+
+// kind is one page: its template, and samples of all that the template is given.
+type kind struct {
+	name    string // templates/<name>.html
+	title   string // key of a text
+	samples []any
+}
+
+// kinds are the pages. A template set is checked with the samples, so there is one for every branch of a template.
+func kinds() []kind {
+	client, target := "Harbour", "https://client.example/back?code=x"
+	return []kind{
+		{"signin", "signin.title", []any{
+			SignIn{ClientName: client, Action: "/sign-in", TransactionID: "t", FormToken: "f"},
+			SignIn{ClientName: client, Action: "/sign-in", TransactionID: "t", FormToken: "f", Username: "ann", Notice: "signin.throttled", Minutes: 5},
+			SignIn{ClientName: client, Action: "/sign-in", TransactionID: "t", FormToken: "f", Username: "ann", Notice: "signin.failed"},
+		}},
+		{"consent", "consent.title", []any{
+			Consent{ClientName: client, UserName: "Ann", Action: "/consent", Posted: []Field{{"t", "t"}, {"csrf_token", "f"}}},
+			Consent{
+				ClientName: client, UserName: "Ann", Action: "/consent", Posted: []Field{{"t", "t"}}, Scopes: []string{"see your accounts"},
+				AskedOneTime: true, Notice: "consent.again",
+			},
+		}},
+		{"complete", "complete.title", []any{Complete{ClientName: client, Target: target}, Complete{ClientName: client, Target: target, Refused: true}}},
+		{"post", "post.title", []any{Post{Target: target, Fields: url.Values{"code": {"x"}}}}},
+		{"error", "error.title", []any{
+			Error{Code: "invalid_request", Text: "error.request"}, Error{Code: "invalid_request", Text: "error.request", TransactionID: "t"},
+		}},
+	}
+}
+
+// Templates returns the names of the templates that a template set can replace, parts first.
+func Templates() []string {
+	names := parts()
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
