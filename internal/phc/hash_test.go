@@ -23,9 +23,9 @@ func TestVerifyPublishedVectors(t *testing.T) {
 			"passwordPASSWORDpassword",
 		},
 		{ // of the reference implementation of Argon2
-			"argon2id", "$argon2id$i=2,m=65536,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc", "password",
+			"argon2id", "$argon2id$i=2,m=65536,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "password",
 		},
-		{"argon2id as others write it", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc", "password"},
+		{"argon2id as others write it", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "password"},
 		{ // $2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe
 			"bcrypt", "$bcrypt$c=6$" + standard("m0CrhHm10qJ3lXRY.5zDGO") + "$" + standard("3rS2KdeeWLuGmsfGlMfOxih58VYVfxe"), "a",
 		},
@@ -50,7 +50,7 @@ func TestVerifyPublishedVectors(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const salt, hash = "c29tZXNhbHQ", "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc"
+	const salt, hash = "c29tZXNhbHQ", "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	for _, tc := range []struct{ name, text, want string }{
 		{"nothing", "", "want $id$parameters$salt$hash"},
 		{"a secret", "s3cret", "want $id$parameters$salt$hash"},
@@ -84,7 +84,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc")
+	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$pbkdf2-sha1$i=1000$c2FsdHNhbHRzYWx0c2FsdA$xqJo9YTtUg+K+qxh97T7vpMul4Y")
 	f.Add("$bcrypt$c=6$o2EtjJo32sL5nZTaA7BFIQ$5tU4MfggYNwIountInOhQzkj7AXaXhzg")
 	f.Fuzz(func(t *testing.T, text string) {

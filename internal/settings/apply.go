@@ -29,15 +29,23 @@ func (s *Service) Apply(ctx context.Context, d Document, by string) (Changes, er
 	if err != nil {
 		return Changes{}, err
 	}
-	if err := s.Load(ctx); err != nil {
-		return Changes{}, err
+	if changes.Empty() {
+		return changes, s.Load(ctx)
 	}
-	if !changes.Empty() && s.Hints != nil {
+	return changes, s.reload(ctx)
+}
+
+// reload makes what was just written current here, and soon in the other processes.
+func (s *Service) reload(ctx context.Context) error {
+	if err := s.Load(ctx); err != nil {
+		return err
+	}
+	if s.Hints != nil {
 		if err := s.Hints.Hint(ctx, topic); err != nil {
 			s.Log.WarnContext(ctx, "settings: hint other processes", "error", err)
 		}
 	}
-	return changes, nil
+	return nil
 }
 
 // Plan tells what Apply would do, with the same errors.
@@ -153,34 +161,39 @@ const (
 func (s *Service) merge(before, after []entity, found *problems) []Generated {
 	was := byKey(before)
 	var generated []Generated
+	note := func(e entity, member, made string) {
+		if made != "" {
+			generated = append(generated, Generated{e.kind, e.name, member, made})
+		}
+	}
 	for _, e := range after {
-		then, known := was[e.key()]
+		then := was[e.key()]
+		if m, ok := e.value.(machine); ok {
+			note(e, "client_secret", s.mergeClientSecret(e, m, then, found))
+		}
 		if h, ok := e.value.(holder); ok {
 			keepSecrets(e, h, then, found)
 		}
-		made, member := "", "client_secret"
-		switch value := e.value.(type) {
-		case *Callback:
-			made, member = mergeSigningSecret(value, then), "signing_secret"
-		case *WebClient:
-			made = s.mergeClientSecret(e, then, known, value.Authentication, found)
-		case *APIClient:
-			made = s.mergeClientSecret(e, then, known, value.Authentication, found)
-		}
-		if made != "" {
-			generated = append(generated, Generated{e.kind, e.name, member, made})
+		if h, ok := e.value.(signer); ok {
+			if member := h.signingSecret(); member != "" {
+				note(e, member, mergeSigningSecret(h.secrets()[member], storedSecrets(then)[member]))
+			}
 		}
 	}
 	return generated
 }
 
+// storedSecrets are the secrets of a stored entity; none when it is new.
+func storedSecrets(then entity) map[string]*Secret {
+	if h, ok := then.value.(holder); ok {
+		return h.secrets()
+	}
+	return nil
+}
+
 // keepSecrets puts stored values where e says {redacted: true}. then is the stored entity, if there is one.
 func keepSecrets(e entity, h holder, then entity, found *problems) {
-	var stored map[string]*Secret
-	if was, known := then.value.(holder); known {
-		stored = was.secrets()
-	}
-	is := h.secrets()
+	stored, is := storedSecrets(then), h.secrets()
 	for _, member := range sortedKeys(is) {
 		switch {
 		case !is[member].Kept():
@@ -192,39 +205,15 @@ func keepSecrets(e entity, h holder, then entity, found *problems) {
 	}
 }
 
-// mergeSigningSecret leaves a secret in c, and returns it when it was made here.
-func mergeSigningSecret(c *Callback, then entity) (made string) {
-	was, known := then.value.(*Callback)
+// mergeSigningSecret leaves a secret in is, and returns it when it was made here. was is the stored one, if there is one.
+func mergeSigningSecret(is, was *Secret) (made string) {
 	switch {
-	case !c.SigningSecret.IsZero():
-	case known && !was.SigningSecret.Empty():
-		c.SigningSecret = was.SigningSecret
+	case !is.IsZero():
+	case was != nil && !was.Empty():
+		*is = *was
 	default:
 		made = signingSecretPrefix + base64.StdEncoding.EncodeToString(secret.Bytes(signingSecretBytes))
-		c.SigningSecret = NewSecret(made)
-	}
-	return made
-}
-
-// mergeClientSecret leaves the keyed hash of a client's secret in e, and returns the secret when it was made here.
-func (s *Service) mergeClientSecret(e, then entity, known bool, method ClientAuthentication, found *problems) (made string) {
-	is := e.value.(machine).clientSecret()
-	var stored []byte
-	if known {
-		stored = then.value.(machine).clientSecret().Digest
-	}
-	switch {
-	case method != SecretBasic:
-		*is = ClientSecret{}
-	case !is.Empty():
-		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, is.Reveal())}
-	case len(stored) > 0:
-		*is = ClientSecret{Digest: stored}
-	case is.Kept():
-		found.add(e.path+".client_secret", "is redacted, but nothing is stored that could be kept: write the secret, or leave it out to have one made")
-	default:
-		made = secret.NewToken()
-		*is = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, made)}
+		*is = NewSecret(made)
 	}
 	return made
 }

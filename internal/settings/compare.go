@@ -65,7 +65,7 @@ func members(value any) (map[string]string, error) {
 	}
 	if m, ok := value.(machine); ok {
 		delete(flat, "client_secret")
-		if digest := m.clientSecret().Digest; len(digest) > 0 {
+		if digest := m.credentials().secret.Digest; len(digest) > 0 {
 			flat["client_secret"] = string(digest)
 		}
 	}

@@ -9,6 +9,11 @@ const (
 	defaultAccessTokenLife      = 900
 	defaultIDTokenLife          = 3600
 	defaultTransactionExpiresIn = 300
+	defaultSessionInactivity    = 1800
+	defaultSessionMaximum       = 8 * 3600
+	defaultCacheLife            = 300
+	defaultMetadataDays         = 1
+	defaultEncryptionMethod     = "A128CBC-HS256" // OpenID Connect Registration §2
 )
 
 // Complete returns a copy of d in which every absent value has its default: also one PIN policy when there is none at
@@ -18,6 +23,8 @@ func (d Document) Complete() Document {
 	if d.MobileAuthentication.PushEnrollmentMode == "" {
 		d.MobileAuthentication.PushEnrollmentMode = SingleDevice
 	}
+	d.OAuth.complete()
+	or(&d.SAML.MetadataDays, defaultMetadataDays)
 	if len(d.PINPolicies) == 0 {
 		d.PINPolicies = []PINPolicy{{Name: "default", Default: true, Length: defaultPINLength, MaxSimilarDigits: 3}}
 	}
@@ -30,8 +37,10 @@ func (d Document) Complete() Document {
 		d.IdentityProviders = []IdentityProvider{{ID: "accounts", Name: "Accounts", Type: BuiltInAccounts, Default: true}}
 	}
 	for i := range d.IdentityProviders {
-		or(&d.IdentityProviders[i].Type, BuiltInAccounts)
-		or(&d.IdentityProviders[i].Name, d.IdentityProviders[i].ID)
+		d.IdentityProviders[i].complete()
+	}
+	for i := range d.WebHooks {
+		or(&d.WebHooks[i].Authentication, HookJWT)
 	}
 	for i := range d.PushConfigurations {
 		or(&d.PushConfigurations[i].Name, d.PushConfigurations[i].ID)
@@ -55,12 +64,37 @@ func (d Document) Complete() Document {
 	return d
 }
 
+func (o *OAuth) complete() {
+	or(&o.FingerprintMisuse, MisuseClient)
+	or(&o.SessionMaximum, defaultSessionMaximum)
+	or(&o.SessionInactivity, min(defaultSessionInactivity, o.SessionMaximum))
+}
+
+func (p *IdentityProvider) complete() {
+	or(&p.Type, BuiltInAccounts)
+	or(&p.Name, p.ID)
+	if p.UserInfoSource != nil {
+		or(&p.UserInfoSource.CacheLife, defaultCacheLife)
+	}
+	if p.OAuth != nil {
+		or(&p.OAuth.Authentication, ProviderSecretBasic)
+		if p.Type == OAuthProvider {
+			or(&p.OAuth.UserIDClaim, "userId")
+		}
+	}
+	if p.Header != nil {
+		or(&p.Header.UserIDHeader, "iv-user")
+		or(&p.Header.LevelHeader, "authentication-level")
+	}
+}
+
 func (a *Application) complete() {
 	or(&a.Name, a.ID)
 	or(&a.AccessGrantExpiresIn, defaultAccessGrantLife)
 	or(&a.AccessTokenExpiresIn, defaultAccessTokenLife)
 	or(&a.IDTokenExpiresIn, defaultIDTokenLife)
 	or(&a.AccessTokenFormat, Opaque)
+	or(&a.AdditionalAuthentication, NoAdditional)
 	for i := range a.Versions {
 		or(&a.Versions[i].Status, LoginRegistration)
 		or(&a.Versions[i].IntegrityLevel, IntegrityFull)
@@ -69,8 +103,18 @@ func (a *Application) complete() {
 
 func (c *WebClient) complete() {
 	or(&c.Name, c.ID)
+	if c.Allows(DeviceCode) {
+		or(&c.Authentication, PublicClient)
+	}
 	or(&c.Authentication, SecretBasic)
 	or(&c.AccessTokenFormat, Opaque)
+	or(&c.AdditionalAuthentication, NoAdditional)
+	if c.SimultaneousSessions {
+		or(&c.MaxSimultaneousSessions, maxSessions)
+	}
+	if c.OpenIDConnect.IDTokenEncryption.Enabled {
+		or(&c.OpenIDConnect.IDTokenEncryption.Method, defaultEncryptionMethod)
+	}
 	or(&c.AccessGrantExpiresIn, defaultAccessGrantLife)
 	or(&c.AccessTokenExpiresIn, defaultAccessTokenLife)
 	or(&c.IDTokenExpiresIn, defaultIDTokenLife)
@@ -88,6 +132,12 @@ func or[T comparable](value *T, fallback T) {
 func (d Document) copied() Document {
 	d.PINPolicies = slices.Clone(d.PINPolicies)
 	d.IdentityProviders = slices.Clone(d.IdentityProviders)
+	for i := range d.IdentityProviders {
+		p := &d.IdentityProviders[i]
+		p.UserInfoSource, p.OAuth, p.SAML = clone(p.UserInfoSource), clone(p.OAuth), clone(p.SAML)
+		p.Header, p.Custom = clone(p.Header), clone(p.Custom)
+	}
+	d.WebHooks = slices.Clone(d.WebHooks)
 	d.PushConfigurations = slices.Clone(d.PushConfigurations)
 	d.Applications = slices.Clone(d.Applications)
 	for i := range d.Applications {
@@ -100,4 +150,12 @@ func (d Document) copied() Document {
 	d.SMSGateways = slices.Clone(d.SMSGateways)
 	d.Users = slices.Clone(d.Users)
 	return d
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	copied := *p
+	return &copied
 }

@@ -199,9 +199,9 @@ type WebClient struct {
 	Disabled              bool                 `yaml:"disabled" json:"disabled"`
 	Authentication        ClientAuthentication `yaml:"client_authentication_method" json:"client_authentication_method"`
 	Secret                ClientSecret         `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
-	HashedSecret          string               `yaml:"hashed_client_secret" json:"hashed_client_secret,omitempty"` // PHC form, instead of client_secret
-	PublicKey             string               `yaml:"public_key" json:"public_key,omitempty"`                     // PEM, for PRIVATE_KEY_JWT
-	JWKSURI               string               `yaml:"jwks_uri" json:"jwks_uri,omitempty"`                         // wins over public_key
+	HashedSecret          Secret               `yaml:"hashed_client_secret,omitempty" json:"hashed_client_secret,omitzero"` // PHC form, instead of client_secret
+	PublicKey             string               `yaml:"public_key" json:"public_key,omitempty"`                              // PEM, for PRIVATE_KEY_JWT
+	JWKSURI               string               `yaml:"jwks_uri" json:"jwks_uri,omitempty"`                                  // wins over public_key
 	Grants                []Grant              `yaml:"grant_types" json:"grant_types"`
 	RequirePKCE           bool                 `yaml:"require_pkce" json:"require_pkce"` // public clients always need it
 	ValidatesTokens       bool                 `yaml:"validates_access_tokens" json:"validates_access_tokens"`
@@ -252,9 +252,9 @@ type APIClient struct {
 	Disabled       bool                 `yaml:"disabled" json:"disabled"`
 	Authentication ClientAuthentication `yaml:"authentication_method" json:"authentication_method"` // CLIENT_SECRET_BASIC or PRIVATE_KEY_JWT
 	Secret         ClientSecret         `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
-	HashedSecret   string               `yaml:"hashed_client_secret" json:"hashed_client_secret,omitempty"` // PHC form, instead of client_secret
-	PublicKey      string               `yaml:"public_key" json:"public_key,omitempty"`                     // PEM
-	JWKSURI        string               `yaml:"jwks_uri" json:"jwks_uri,omitempty"`                         // wins over public_key
+	HashedSecret   Secret               `yaml:"hashed_client_secret,omitempty" json:"hashed_client_secret,omitzero"` // PHC form, instead of client_secret
+	PublicKey      string               `yaml:"public_key" json:"public_key,omitempty"`                              // PEM
+	JWKSURI        string               `yaml:"jwks_uri" json:"jwks_uri,omitempty"`                                  // wins over public_key
 	Scopes         []string             `yaml:"scopes" json:"scopes"`
 }
 

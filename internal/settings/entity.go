@@ -57,7 +57,14 @@ type holder interface {
 
 // machine is an entity with a client secret, of which only a keyed hash is stored.
 type machine interface {
-	clientSecret() *ClientSecret
+	credentials() credentials
+}
+
+// signer is a holder that may have a secret which signs calls in the Standard Webhooks form; it is made when a document
+// leaves it out.
+type signer interface {
+	holder
+	signingSecret() (member string) // "" = there is none
 }
 
 func (p *PushConfiguration) secrets() map[string]*Secret {
@@ -94,8 +101,17 @@ func (p *IdentityProvider) secrets() map[string]*Secret {
 	return all
 }
 
-func (c *WebClient) clientSecret() *ClientSecret { return &c.Secret }
-func (c *APIClient) clientSecret() *ClientSecret { return &c.Secret }
+const signingMember = "signing_secret"
+
+func (c *Callback) signingSecret() string { return signingMember }
+func (h *WebHook) signingSecret() string  { return signingMember }
+
+func (p *IdentityProvider) signingSecret() string {
+	if p.Custom == nil {
+		return ""
+	}
+	return "custom." + signingMember
+}
 
 // entities lists the stored parts of d in the order of the document. Their values point into d.
 func entities(d *Document) []entity {
@@ -180,6 +196,7 @@ type body struct {
 	Entity json.RawMessage   `json:"entity"`           // its members without secrets
 	Sealed map[string][]byte `json:"sealed,omitempty"` // secrets by member name, sealed at their place
 	Digest []byte            `json:"digest,omitempty"` // keyed hash of the client secret
+	Origin []byte            `json:"origin,omitempty"` // keyed hash of the imported hash that it replaced
 }
 
 // place binds a sealed secret to where it belongs, so that nobody who can write rows can move it.
@@ -201,7 +218,7 @@ func (e entity) encode(keys *secret.Keys) (store.Setting, error) {
 		}
 	}
 	if m, ok := e.value.(machine); ok {
-		b.Digest = m.clientSecret().Digest
+		b.Digest, b.Origin = m.credentials().secret.Digest, m.credentials().secret.Origin
 	}
 	text, err := json.Marshal(b)
 	if err != nil {
@@ -237,7 +254,7 @@ func decode(rows []store.Setting, keys *secret.Keys) (d Document, stale map[key]
 			}
 		}
 		if m, ok := value.(machine); ok {
-			*m.clientSecret() = ClientSecret{Digest: b.Digest}
+			*m.credentials().secret = ClientSecret{Digest: b.Digest, Origin: b.Origin}
 		}
 	}
 	return d, stale, nil

@@ -25,8 +25,9 @@ func (s *Service) Export(ctx context.Context) (Document, error) {
 			}
 		}
 		if m, ok := e.value.(machine); ok {
-			if value := m.clientSecret(); !value.IsZero() {
-				*value = ClientSecret{Secret: Redacted()}
+			is := m.credentials()
+			if !is.secret.IsZero() || !is.hashed.IsZero() {
+				*is.secret, *is.hashed = ClientSecret{Secret: Redacted()}, Secret{}
 			}
 		}
 	}

@@ -88,7 +88,7 @@ func (d *Document) readSecrets(dir string) error {
 			}
 		}
 		if m, ok := e.value.(machine); ok {
-			m.clientSecret().read(dir, e.path+".client_secret", &found)
+			m.credentials().secret.read(dir, e.path+".client_secret", &found)
 		}
 	}
 	for i := range d.Users {

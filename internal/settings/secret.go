@@ -127,6 +127,7 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 type ClientSecret struct {
 	Secret        // in a document that is being applied
 	Digest []byte // keyed hash under the purpose "client-secret"; in snapshots
+	Origin []byte // keyed hash of the imported hash that Digest replaced; in snapshots
 }
 
 // IsZero tells whether there is neither a secret nor a hash.

@@ -55,9 +55,12 @@ func (r Rules) check(d Document) problems {
 	}
 	c.lengths()
 	c.mobileAuthentication()
+	c.oauth()
+	c.samlServiceProvider()
 	c.scopes()
 	c.pinPolicies()
 	c.identityProviders()
+	c.webHooks()
 	c.osRules()
 	c.pushConfigurations()
 	c.applications()
@@ -81,6 +84,7 @@ func (c *checker) lengths() {
 		{"scopes", len(c.d.Scopes)},
 		{"pin_policies", len(c.d.PINPolicies)},
 		{"identity_providers", len(c.d.IdentityProviders)},
+		{"web_hooks", len(c.d.WebHooks)},
 		{"push_configurations", len(c.d.PushConfigurations)},
 		{"applications", len(c.d.Applications)},
 		{"web_clients", len(c.d.WebClients)},

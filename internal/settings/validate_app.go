@@ -54,19 +54,26 @@ func (c *checker) application(path string, a *Application) {
 		c.add(path+".redirect_url", "is missing: users who sign in must get back into the app; want myapp://… or https://…")
 	}
 	c.redirectURL(path+".redirect_url", a.RedirectURL)
-	c.distinct(path+".additional_redirect_urls", a.AdditionalRedirectURLs)
-	for i, u := range a.AdditionalRedirectURLs {
-		c.redirectURL(fmt.Sprintf("%s.additional_redirect_urls[%d]", path, i), u)
-	}
+	c.redirectURLs(path+".additional_redirect_urls", a.AdditionalRedirectURLs)
 	c.distinct(path+".resource_gateways", a.ResourceGateways)
 	for i, text := range a.ResourceGateways {
 		if u, err := url.Parse(text); text != "" && (err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http")) {
 			c.add(fmt.Sprintf("%s.resource_gateways[%d]", path, i), "%q is no address of a gateway: want https://…", clip(text))
 		}
 	}
-	c.audiences(path, a.AdditionalAudiences)
+	c.audiences(path+".additional_audiences", a.AdditionalAudiences)
 	c.clientScopes(path, a.DefaultScopes, a.AdditionalScopes, a.AccessTokenFormat)
 	c.providers(path, a.IdentityProvider, a.AdditionalProviders)
+	c.appearance(path, a.LogoURL, a.TemplateSet)
+	c.hooks(path+".web_hooks", a.WebHooks)
+	c.distinct(path+".app_to_web_urls", a.AppToWebURLs)
+	for i, u := range a.AppToWebURLs {
+		c.pageURL(fmt.Sprintf("%s.app_to_web_urls[%d]", path, i), u)
+	}
+	oneOf(c, path+".additional_user_authentication", a.AdditionalAuthentication, NoAdditional, AdditionalSMS)
+	if a.FingerprintAuthentication && !a.UsesPIN() {
+		c.add(path+".fingerprint_authentication", "needs pin_authentication: a fingerprint stands in for the PIN")
+	}
 	if len(a.Versions) > maxList {
 		c.add(path+".versions", "has %d entries: at most %d are allowed", len(a.Versions), maxList)
 	}

@@ -33,6 +33,9 @@ func (c *checker) scopes() {
 		path := fmt.Sprintf("scopes[%d]", i)
 		c.identifier(path+".id", s.ID, scopeShape)
 		c.between(path+".usage_limit", s.UsageLimit, 0, maxUsageLimit)
+		c.between(path+".authentication_level", s.Level, 0, maxLevel)
+		c.serviceEndpoint(path+".service_endpoint", s.ServiceEndpoint)
+		c.pageURL(path+".verification_failed_endpoint", s.FailedEndpoint)
 		c.texts(path+".descriptions", s.Descriptions, maxDescription)
 	}
 }
@@ -87,23 +90,6 @@ func (c *checker) pinPolicies() {
 		c.add("pin_policies", "none is the default: set default: true on exactly one")
 	case len(defaults) > 1:
 		c.add("pin_policies", "%s are all the default: set default: true on exactly one", strings.Join(defaults, " and "))
-	}
-}
-
-func (c *checker) identityProviders() {
-	c.unique("identity_providers", "id", len(c.d.IdentityProviders), func(i int) string { return c.d.IdentityProviders[i].ID })
-	var defaults []string
-	for i, p := range c.d.IdentityProviders {
-		path := fmt.Sprintf("identity_providers[%d]", i)
-		c.identifier(path+".id", p.ID, providerShape)
-		c.title(path+".name", p.Name)
-		oneOf(c, path+".type", p.Type, BuiltInAccounts)
-		if p.Default {
-			defaults = append(defaults, path)
-		}
-	}
-	if len(defaults) > 1 {
-		c.add("identity_providers", "%s are all the default: set default: true on one at most", strings.Join(defaults, " and "))
 	}
 }
 

@@ -140,20 +140,8 @@ func (c *checker) callbacks() {
 	for i := range c.d.Callbacks {
 		b, path := &c.d.Callbacks[i], fmt.Sprintf("callbacks[%d]", i)
 		c.callbackURL(path+".url", b.URL)
-		if (b.Username == "") != b.Password.IsZero() {
-			c.add(path, "username and password belong together: write both or none")
-		}
-		if strings.Contains(b.Username, ":") || hasControls(b.Username) || len(b.Username) > maxName {
-			c.add(path+".username", "want at most %d characters without colon", maxName)
-		}
-		if len(b.Password.Reveal()) > maxPassword || hasControls(b.Password.Reveal()) {
-			c.add(path+".password", "want at most %d printable characters", maxPassword)
-		}
-		if !b.SigningSecret.Empty() {
-			if _, err := ParseSigningSecret(b.SigningSecret.Reveal()); err != nil {
-				c.add(path+".signing_secret", "%v", err)
-			}
-		}
+		c.basicCredentials(path, b.Username, b.Password)
+		c.signingSecret(path+".signing_secret", b.SigningSecret)
 	}
 }
 
