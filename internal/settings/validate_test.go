@@ -108,8 +108,8 @@ func TestValidateNamesPathAndRemedy(t *testing.T) {
 			want: "identity_providers: identity_providers[0] and identity_providers[1] are all the default: set default: true on one at most",
 		},
 		{
-			name: "unknown type of provider", change: func(d *document) { d.IdentityProviders[1].Type = "SAML" },
-			want: `identity_providers[1].type: "SAML" is unknown: want ACCOUNTS`,
+			name: "unknown type of provider", change: func(d *document) { d.IdentityProviders[1].Type = "LDAP" },
+			want: `identity_providers[1].type: "LDAP" is unknown: want ACCOUNTS, OIDC, OAUTH, SAML, HEADER, CUSTOM_API_ONE_STEP, CUSTOM_API_TWO_STEP, TWO_WAY_OTP or TWO_WAY_OTP_API`,
 		},
 		{
 			name: "provider that does not exist", change: func(d *document) { d.Applications[0].IdentityProvider = "x" },
@@ -296,7 +296,7 @@ func TestValidateNamesPathAndRemedy(t *testing.T) {
 		}, want: "web_clients[0].client_secret: is not used with PUBLIC: remove it"},
 		{
 			name: "no grants", change: func(d *document) { d.WebClients[1].Grants = nil },
-			want: "web_clients[1].grant_types: is empty: want AUTHORIZATION_CODE, CLIENT_CREDENTIALS or both",
+			want: "web_clients[1].grant_types: is empty: want AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, PASSWORD or IMPLICIT",
 		},
 		{
 			name: "no redirect", change: func(d *document) { d.WebClients[1].RedirectURLs = nil },
@@ -304,7 +304,7 @@ func TestValidateNamesPathAndRemedy(t *testing.T) {
 		},
 		{name: "refresh without code", change: func(d *document) {
 			d.WebClients[0].Grants, d.WebClients[0].RefreshTokenEnabled = []settings.Grant{settings.ClientCredentials}, true
-		}, want: "web_clients[0].refresh_token_enabled: needs AUTHORIZATION_CODE among the grant_types"},
+		}, want: "web_clients[0].refresh_token_enabled: needs AUTHORIZATION_CODE, DEVICE_CODE or PASSWORD among the grant_types"},
 		{
 			name: "key of a weak curve", change: func(d *document) { d.APIClients[1].PublicKey = public(t, p224) },
 			want: "api_clients[1].public_key: want an elliptic key on P-256 or larger",
@@ -316,11 +316,11 @@ func TestValidateNamesPathAndRemedy(t *testing.T) {
 		},
 		{
 			name: "no key", change: func(d *document) { d.APIClients[1].PublicKey = "" },
-			want: "api_clients[1].public_key: is missing: PRIVATE_KEY_JWT needs a public key in PEM",
+			want: "api_clients[1].public_key: is missing: PRIVATE_KEY_JWT needs a public key in PEM, or a jwks_uri",
 		},
 		{
 			name: "API scope", change: func(d *document) { d.APIClients[1].Scopes = []string{"read"} },
-			want: `api_clients[1].scopes[0]: "read" is unknown: want onegini_api_mobile_authentication, onegini_api_token_introspection, onegini_api_events, onegini_api_end_user, onegini_api_config or onegini_api_admin`,
+			want: `api_clients[1].scopes[0]: "read" is unknown: want onegini_api_mobile_authentication, onegini_api_token_introspection, onegini_api_events, onegini_api_end_user, onegini_api_config, onegini_api_admin, onegini_api_user_registration or onegini_api_two_way_otp`,
 		},
 		{name: "public API client", change: func(d *document) {
 			d.APIClients[1].Authentication, d.APIClients[1].PublicKey = settings.PublicClient, ""
