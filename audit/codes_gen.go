@@ -280,6 +280,15 @@ const (
 	AuthnRequestInteractionRequired                       Code = "AUTHN_REQUEST_INTERACTION_REQUIRED"                            // Silent authentication was asked for but the user has to do something first.
 	AuthnRequestConsentRequired                           Code = "AUTHN_REQUEST_CONSENT_REQUIRED"                                // Silent authentication was asked for but consent is open.
 	JWTKeysRotated                                        Code = "JWT_KEYS_ROTATED"                                              // The keys for signing JWTs were replaced.
+	OpenidSessionLogoutSuccess                            Code = "OPENID_SESSION_LOGOUT_SUCCESS"                                 // A browser session was ended for all clients by a logout.
+	OpenidSessionLogoutTokensDeleted                      Code = "OPENID_SESSION_LOGOUT_TOKENS_DELETED"                          // Tokens that clients got in an ended browser session were removed.
+	OpenidSessionLogoutConfirmPageShown                   Code = "OPENID_SESSION_LOGOUT_CONFIRM_PAGE_SHOWN"                      // The user was asked whether to log out.
+	OpenidSessionLogoutFailureRejected                    Code = "OPENID_SESSION_LOGOUT_FAILURE_REJECTED"                        // The user said no to a logout.
+	OpenidSessionLogoutFailure                            Code = "OPENID_SESSION_LOGOUT_FAILURE"                                 // A logout request is malformed, names an unknown client or an address that is not registered, or meets no session.
+	OpenidBackchannelLogoutSent                           Code = "OPENID_BACKCHANNEL_LOGOUT_SENT"                                // A client was told through the back channel that a browser session has ended.
+	OpenidBackchannelLogoutFailed                         Code = "OPENID_BACKCHANNEL_LOGOUT_FAILED"                              // A client could not be told through the back channel that a browser session has ended.
+	CSRFInvalid                                           Code = "CSRF_INVALID"                                                  // A form of a page besides sign-in, consent and SMS step-up carried an anti-forgery token that is unknown, too old or used.
+	SessionTerminationUserSessionTerminated               Code = "SESSION_TERMINATION_USER_SESSION_TERMINATED"                   // One browser session of a user was ended by something else than a logout.
 	JWTKeysAlgorithmUpdated                               Code = "JWT_KEYS_ALGORITHM_UPDATED"                                    // The algorithm for signing JWTs was changed, with new keys.
 	ConsentDenied                                         Code = "CONSENT_DENIED"                                                // The user refused the scopes that a client asked for.
 	AccountSignInSuccess                                  Code = "ACCOUNT_SIGN_IN_SUCCESS"                                       // A user proved a built-in account with user name and password.
@@ -572,6 +581,15 @@ var catalogue = [...]Entry{
 	{Code: AuthnRequestInteractionRequired, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "Silent authentication was asked for but the user has to do something first."},
 	{Code: AuthnRequestConsentRequired, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "Silent authentication was asked for but consent is open."},
 	{Code: JWTKeysRotated, Kind: Extension, Area: "other", Outcome: Info, Description: "The keys for signing JWTs were replaced."},
+	{Code: OpenidSessionLogoutSuccess, Kind: Extension, Area: "other", Outcome: Success, Description: "A browser session was ended for all clients by a logout."},
+	{Code: OpenidSessionLogoutTokensDeleted, Kind: Extension, Area: "other", Outcome: Success, Description: "Tokens that clients got in an ended browser session were removed."},
+	{Code: OpenidSessionLogoutConfirmPageShown, Kind: Extension, Area: "other", Outcome: Info, Description: "The user was asked whether to log out."},
+	{Code: OpenidSessionLogoutFailureRejected, Kind: Extension, Area: "other", Outcome: Failure, Description: "The user said no to a logout."},
+	{Code: OpenidSessionLogoutFailure, Kind: Extension, Area: "other", Outcome: Failure, Description: "A logout request is malformed, names an unknown client or an address that is not registered, or meets no session."},
+	{Code: OpenidBackchannelLogoutSent, Kind: Extension, Area: "other", Outcome: Success, Description: "A client was told through the back channel that a browser session has ended."},
+	{Code: OpenidBackchannelLogoutFailed, Kind: Extension, Area: "other", Outcome: Failure, Description: "A client could not be told through the back channel that a browser session has ended."},
+	{Code: CSRFInvalid, Kind: Extension, Area: "other", Outcome: Failure, Description: "A form of a page besides sign-in, consent and SMS step-up carried an anti-forgery token that is unknown, too old or used."},
+	{Code: SessionTerminationUserSessionTerminated, Kind: Extension, Area: "end-user-api", Outcome: Success, Description: "One browser session of a user was ended by something else than a logout."},
 	{Code: JWTKeysAlgorithmUpdated, Kind: Extension, Area: "other", Outcome: Info, Description: "The algorithm for signing JWTs was changed, with new keys."},
 	{Code: ConsentDenied, Kind: Extension, Area: "consent", Outcome: Failure, Description: "The user refused the scopes that a client asked for."},
 	{Code: AccountSignInSuccess, Kind: Extension, Area: "account", Outcome: Success, Description: "A user proved a built-in account with user name and password."},

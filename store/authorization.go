@@ -124,28 +124,6 @@ type UsedCode struct {
 	UsedAt   time.Time
 }
 
-// BrowserSession is a signed-in user at one browser. Redis, under the keyed hash of the cookie's value.
-type BrowserSession struct {
-	Hash      []byte    `json:"hash,omitempty"`
-	ID        string    `json:"id,omitempty"` // the claim "sid": 128 random bits, base64url
-	UserID    string    `json:"user_id,omitempty"`
-	Provider  string    `json:"provider,omitempty"` // id of the identity provider
-	AuthTime  time.Time `json:"auth_time,omitzero"`
-	Level     string    `json:"level,omitempty"`
-	ACR       string    `json:"acr,omitempty"`
-	AMR       []string  `json:"amr,omitempty"`
-	SteppedUp bool      `json:"stepped_up,omitempty"`
-
-	ProviderSession string   `json:"provider_session,omitempty"` // what the provider calls its session
-	ProviderToken   string   `json:"provider_token,omitempty"`   // its ID token, for its logout
-	BrowserState    string   `json:"browser_state,omitempty"`    // OpenID Connect Session Management §3.2
-	Clients         []string `json:"clients,omitempty"`          // who got an answer in this session
-
-	CreatedAt time.Time `json:"created_at,omitzero"`
-	ExpiresAt time.Time `json:"expires_at,omitzero"` // by inactivity; moved by every use
-	EndsAt    time.Time `json:"ends_at,omitzero"`    // never moved
-}
-
 // Consent is a user's lasting agreement that a client gets one scope.
 type Consent struct {
 	UserID   string

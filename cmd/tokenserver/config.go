@@ -87,8 +87,6 @@ type KeysConfig struct {
 	FormerKeysFile    string    `yaml:"former_keys_file" doc:"File that holds keys.former_keys."`
 	SigningAlgorithm  Algorithm `yaml:"signing_algorithm" doc:"Algorithm of the first signing keys for ID tokens, JWT access tokens and logout tokens, made at the first start: ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384 or PS512. Afterwards tokenserver keys algorithm changes it."`
 	RSABits           int       `yaml:"rsa_bits" doc:"Size of new RSA signing keys: 2048 to 4096."`
-
-	RotationInterval time.Duration `yaml:"rotation_interval" doc:"How long a signing key signs before the next one takes over by itself, at least 25h; 0: only tokenserver keys rotate does it."`
 }
 
 // Algorithm is a signature algorithm (RFC 7518 §3.1), one of keys.Algorithms.
@@ -169,7 +167,7 @@ func Defaults() Config {
 		DataDir:     "data",
 		Listen:      ListenConfig{Public: ":7878", Console: "127.0.0.1:7879", Operations: "127.0.0.1:7880"},
 		Store:       StoreConfig{MaxConns: 16, Migrate: MigrateAuto},
-		Keys:        KeysConfig{SigningAlgorithm: keys.ES256, RSABits: keys.RSABits, RotationInterval: 90 * 24 * time.Hour},
+		Keys:        KeysConfig{SigningAlgorithm: keys.ES256, RSABits: keys.RSABits},
 		Push: PushConfig{
 			APNsProductionURL:  "https://api.push.apple.com",
 			APNsDevelopmentURL: "https://api.sandbox.push.apple.com",

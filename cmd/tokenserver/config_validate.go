@@ -182,9 +182,6 @@ func (v *configProblems) redis(c *Config) {
 func (v *configProblems) keys(c *Config) {
 	word(v, "keys.signing_algorithm", string(c.Keys.SigningAlgorithm), keys.Algorithms()...)
 	v.number("keys.rsa_bits", c.Keys.RSABits, keys.RSABits, 2*keys.RSABits)
-	if c.Keys.RotationInterval != 0 {
-		v.duration("keys.rotation_interval", c.Keys.RotationInterval, keys.Settled, 10*365*24*time.Hour)
-	}
 	if _, err := parseKeys(c.Keys.EncryptionKey.Reveal(), c.Keys.FormerKeys.Reveal()); err != nil {
 		v.list = append(v.list, err)
 	}

@@ -23,7 +23,7 @@ func (p *program) keysCommand() *cobra.Command {
 		Long: `Signing keys sign ID tokens, JWT access tokens and logout tokens. There are three: the current one
 signs, the next one is published already, so that nobody meets an unknown key after a rotation, and the
 previous one stays published while its tokens live. Servers rotate them by themselves each
-keys.rotation_interval.
+oauth.key_rotation_days of the settings.
 
 The encryption key is the one under which the server keeps everything secret, signing keys too.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -108,8 +108,8 @@ func (s *server) refreshKeys(ctx context.Context) {
 		case <-tick.C:
 			err := s.ring.Refresh(ctx)
 			signed := s.now().Sub(s.ring.Since())
-			if interval := s.config.Keys.RotationInterval; err == nil && interval > 0 && signed >= interval {
-				err = s.rotateKeys(ctx, interval)
+			if interval := s.settings.Current().KeyRotation(); err == nil && interval > 0 && signed >= interval {
+				err = s.rotateKeys(ctx, max(interval, keys.Settled))
 			}
 			if err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "signing keys not brought up to date", "error", err)

@@ -1,5 +1,7 @@
 package settings
 
+import "time"
+
 // OAuth is the general configuration of the OAuth endpoints.
 type OAuth struct {
 	PKCEPlainAllowed        bool              `yaml:"pkce_plain_allowed" json:"pkce_plain_allowed"`
@@ -16,6 +18,43 @@ type OAuth struct {
 	CORS                    CORS              `yaml:"cors" json:"cors"`
 	ScopeVerification       ScopeVerification `yaml:"scope_verification" json:"scope_verification"`
 	AdditionalTokenAudience []string          `yaml:"additional_token_audience" json:"additional_token_audience"` // of every access token
+}
+
+// How long keys sign and sessions last when the settings do not say.
+const (
+	usualKeyRotationDays   = 90
+	usualSessionInactivity = 30 * time.Minute
+	usualSessionMaximum    = 8 * time.Hour
+)
+
+// KeyRotation is how long a signing key signs before the next one takes over by itself; 0 = only the command does it.
+func (s *Snapshot) KeyRotation() time.Duration {
+	days := usualKeyRotationDays
+	if d := s.Document.OAuth.KeyRotationDays; d != nil {
+		days = *d
+	}
+	return time.Duration(days) * 24 * time.Hour
+}
+
+// SessionLimits are how long a browser session lasts without a use, and altogether.
+func (s *Snapshot) SessionLimits() (inactivity, maximum time.Duration) {
+	inactivity, maximum = usualSessionInactivity, usualSessionMaximum
+	if n := s.Document.OAuth.SessionInactivity; n > 0 {
+		inactivity = time.Duration(n) * time.Second
+	}
+	if n := s.Document.OAuth.SessionMaximum; n > 0 {
+		maximum = time.Duration(n) * time.Second
+	}
+	return inactivity, maximum
+}
+
+// DeletesTokensOnLogout tells whether the tokens of a session end with it: unless the settings say, those of clients
+// without a credential.
+func (w *WebClient) DeletesTokensOnLogout() bool {
+	if d := w.OpenIDConnect.DeleteTokensOnLogout; d != nil {
+		return *d
+	}
+	return w.Authentication == PKCEOnly || w.Authentication == PublicClient
 }
 
 // MisuseScope says whose fingerprint tokens end when a wrong one is presented.

@@ -28,6 +28,28 @@ func profileSubject(clientID, profileID string) string {
 	return "profile:" + clientID + "/" + profileID
 }
 
+func sessionSubject(sessionID string) string { return "session:" + sessionID }
+
+// sessionOfClient is the tokens that one client got in a session.
+func sessionOfClient(sessionID, clientID string) string { return "session:" + sessionID + "/" + clientID }
+
+// signedOut is a browser session itself: it is no subject of tokens, which may outlive it.
+func signedOut(sessionID string) string { return "signed-out:" + sessionID }
+
+// SignOut notes, in the transaction of ctx, that a browser session has ended. The note is kept until the session would
+// have ended by itself.
+func (r *Revocations) SignOut(ctx context.Context, sessionID string, endsAt time.Time) error {
+	return r.addUntil(ctx, endsAt.Add(drift), store.Revocation{Subject: signedOut(sessionID), Before: time.UnixMicro(forever)})
+}
+
+// SignedOut tells whether a browser session has ended before its time. No round trip.
+func (r *Revocations) SignedOut(sessionID string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, ended := r.before[signedOut(sessionID)]
+	return ended
+}
+
 // end revokes, in the transaction of ctx, every token of a subject that goes on.
 func (r *Revocations) end(ctx context.Context, subject string) error {
 	before := max(r.Now().Add(drift).UnixMicro(), r.newest(ctx, subject)+1)
@@ -50,10 +72,14 @@ type pendingKey struct{}
 // add writes revocations in the transaction of ctx. This process obeys them from the commit on, the others within a
 // second.
 func (r *Revocations) add(ctx context.Context, rows ...store.Revocation) error {
+	return r.addUntil(ctx, r.Now().Add(keepFor), rows...)
+}
+
+func (r *Revocations) addUntil(ctx context.Context, until time.Time, rows ...store.Revocation) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := r.Store.AddRevocations(ctx, rows, r.Now().Add(keepFor)); err != nil {
+	if err := r.Store.AddRevocations(ctx, rows, until); err != nil {
 		return fmt.Errorf("add revocations: %w", err)
 	}
 	pending, _ := store.Noted(ctx, pendingKey{}).(map[string]int64)
@@ -115,7 +141,9 @@ func (r *Revocations) Cover(t *store.AccessToken) bool {
 		return found && issued <= before && (outlived.IsZero() || outlived.UnixMicro() < before)
 	}
 	never := time.Time{}
-	return covered(never, "token:", t.ID) || t.SessionID != "" && covered(never, "session:", t.SessionID) || covered(t.Outlived.Client, "client:", t.ClientID) ||
+	ofSession := t.SessionID != "" &&
+		(covered(never, "session:", t.SessionID) || covered(never, "session:", t.SessionID, "/", t.ClientID))
+	return covered(never, "token:", t.ID) || ofSession || covered(t.Outlived.Client, "client:", t.ClientID) ||
 		t.FamilyID != "" && covered(never, "family:", t.FamilyID) ||
 		t.UserID != "" && covered(t.Outlived.User, "user:", t.UserID) ||
 		t.ProfileID != "" && t.ProfileID != StaticProfile && covered(t.Outlived.Profile, "profile:", t.ClientID, "/", t.ProfileID)

@@ -68,7 +68,16 @@ func (s *Service) RevokeSession(ctx context.Context, sessionID string) (count in
 	if err != nil {
 		return 0, err
 	}
-	return count, s.Revocations.endForever(ctx, "session:"+sessionID)
+	return count, s.Revocations.endForever(ctx, sessionSubject(sessionID))
+}
+
+// RevokeSessionOf ends the tokens that one client got in a browser session, in the transaction of ctx.
+func (s *Service) RevokeSessionOf(ctx context.Context, sessionID, clientID string) (count int, err error) {
+	count, err = s.revokeFamilies(ctx, store.FamilyFilter{SessionID: sessionID, ClientID: clientID})
+	if err != nil {
+		return 0, err
+	}
+	return count, s.Revocations.endForever(ctx, sessionOfClient(sessionID, clientID))
 }
 
 // RevokeKind ends the families of one kind of a client, or of one profile of it when profileID is not "", with their

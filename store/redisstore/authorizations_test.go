@@ -24,7 +24,9 @@ func TestAuthorizations(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
-			storetest.TestAuthorizations(t, s, now, func(by time.Duration) { ahead.Add(int64(by)) })
+			advance := func(by time.Duration) { ahead.Add(int64(by)) }
+			storetest.TestAuthorizations(t, s, now, advance)
+			storetest.TestSessions(t, s, now, advance)
 		})
 	}
 }

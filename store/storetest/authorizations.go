@@ -18,14 +18,9 @@ type Authorizations interface {
 	AddCode(ctx context.Context, c store.AuthorizationCode) error
 	Code(ctx context.Context, hash []byte) (store.AuthorizationCode, error)
 	SpendCode(ctx context.Context, c store.AuthorizationCode) error
-
-	AddSession(ctx context.Context, b store.BrowserSession) error
-	TouchSession(ctx context.Context, b store.BrowserSession) error
-	Session(ctx context.Context, hash []byte) (store.BrowserSession, error)
-	EndSession(ctx context.Context, hash []byte) error
 }
 
-// TestAuthorizations checks authorization transactions, codes and browser sessions. now is the store's clock; advance
+// TestAuthorizations checks authorization transactions and codes. now is the store's clock; advance
 // moves it without moving Redis: every record must carry its own expiry.
 func TestAuthorizations(t *testing.T, s Authorizations, now func() time.Time, advance func(time.Duration)) {
 	t.Run("transaction", func(t *testing.T) { moveAuthorization(t, s, now) })
@@ -34,7 +29,6 @@ func TestAuthorizations(t *testing.T, s Authorizations, now func() time.Time, ad
 	t.Run("one end", func(t *testing.T) { raceForEnd(t, s, now) })
 	t.Run("expiry of a transaction", func(t *testing.T) { expireAuthorization(t, s, now, advance) })
 	t.Run("code", func(t *testing.T) { spendCode(t, s, now, advance) })
-	t.Run("session", func(t *testing.T) { endSession(t, s, now, advance) })
 }
 
 func soon(now func() time.Time, in time.Duration) time.Time {
@@ -157,32 +151,4 @@ func spendCode(t *testing.T, s Authorizations, now func() time.Time, advance fun
 	advance(31 * time.Second)
 	_, err = s.Code(ctx, c.Hash)
 	wantErr(t, err, store.ErrExpired)
-}
-
-func endSession(t *testing.T, s Authorizations, now func() time.Time, advance func(time.Duration)) {
-	ctx := t.Context()
-	b := store.BrowserSession{
-		Hash: []byte{0, 9, 255}, UserID: "ann", Provider: "p", AuthTime: soon(now, 0), ACR: "1", AMR: []string{"pwd"},
-		CreatedAt: soon(now, 0), ExpiresAt: soon(now, 30*time.Minute), EndsAt: soon(now, time.Hour),
-	}
-	must(t, s.TouchSession(ctx, b)) // nothing to touch: nothing is made
-	_, err := s.Session(ctx, b.Hash)
-	wantErr(t, err, store.ErrNotFound)
-	must(t, s.AddSession(ctx, b))
-	got, err := s.Session(ctx, b.Hash)
-	must(t, err)
-	same(t, got, b)
-	b.ExpiresAt = soon(now, 45*time.Minute)
-	must(t, s.TouchSession(ctx, b))
-	advance(31 * time.Minute)
-	got, err = s.Session(ctx, b.Hash)
-	must(t, err)
-	same(t, got, b)
-	advance(15 * time.Minute)
-	_, err = s.Session(ctx, b.Hash)
-	wantErr(t, err, store.ErrExpired)
-	must(t, s.EndSession(ctx, b.Hash))
-	must(t, s.EndSession(ctx, b.Hash))
-	_, err = s.Session(ctx, b.Hash)
-	wantErr(t, err, store.ErrNotFound)
 }
