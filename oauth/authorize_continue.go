@@ -160,6 +160,10 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 		return err
 	}
 	code := secret.NewToken()
+	answer := url.Values{"code": {code}}
+	if err := b.tellSession(c, a, answer); err != nil {
+		return err
+	}
 	err := b.Codes.AddCode(ctx, store.AuthorizationCode{
 		Hash: b.Keys.MAC(secret.ForCode, code), ClientID: a.ClientID, UserID: a.UserID, RedirectURI: a.RedirectURI,
 		RedirectOmitted: a.RedirectOmitted, Scopes: a.Scopes, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge,
@@ -169,7 +173,7 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 		return fmt.Errorf("issue code: %w", err)
 	}
 	b.Audit.Record(ctx, audit.AuthzRequestGrantCreated, audit.List("scopes", a.Scopes), audit.Detail("idp", a.Provider))
-	return b.send(c, to, url.Values{"code": {code}})
+	return b.send(c, to, answer)
 }
 
 // person returns the user of a transaction, who may have been blocked since the sign-in.

@@ -11,6 +11,7 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/secret"
+	"tokenserver/internal/sessions"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
 	"tokenserver/store"
@@ -28,7 +29,7 @@ type Browser struct {
 	Store          transactor
 	Authorizations authorizations
 	Codes          codeKeeper
-	Sessions       sessions
+	Sessions       browserSessions
 	Consents       consents
 	Installations  installations
 	Providers      Providers
@@ -81,12 +82,17 @@ type codeKeeper interface {
 	AddCode(ctx context.Context, c store.AuthorizationCode) error
 }
 
-// sessions keeps the signed-in users of browsers.
-type sessions interface {
-	AddSession(ctx context.Context, b store.BrowserSession) error
-	TouchSession(ctx context.Context, b store.BrowserSession) error
-	Session(ctx context.Context, hash []byte) (store.BrowserSession, error)
-	EndSession(ctx context.Context, hash []byte) error
+// browserSessions keeps who is signed in at which browser; see sessions.Service.
+type browserSessions interface {
+	NewSessionID() string
+	// Find moves the end of the session too. Errors: store.ErrNotFound.
+	Find(ctx context.Context, hash []byte) (b store.BrowserSession, moved bool, err error)
+	// Open goes on with former when that is not nil.
+	Open(ctx context.Context, b store.BrowserSession, former *store.BrowserSession) (store.BrowserSession, error)
+	// Join errors: store.ErrNotFound.
+	Join(ctx context.Context, b store.BrowserSession, clientID string) error
+	// End joins the transaction of ctx.
+	End(ctx context.Context, b store.BrowserSession, policy sessions.TokenPolicy) (sessions.Ended, error)
 }
 
 // consents keeps what users have agreed to.

@@ -368,7 +368,7 @@ func TestIDTokenHint(t *testing.T) {
 	if q := answerOf(t, v.signIn(parameters("web", "id_token_hint", old), "ann")).Query(); q.Get("code") == "" {
 		t.Errorf("the same user: %v", q)
 	}
-	v.wantCodes(audit.AuthzRequestGrantCreated)
+	v.wantCodes(audit.SessionTerminationUserSessionTerminated, audit.AuthzRequestGrantCreated) // bob's session
 }
 
 // TestRedisIsGone: 503 as an error response, or as a page, never a 500 and never a silent success.

@@ -1,22 +1,18 @@
 package oauth
 
 import (
-	"encoding/base64"
+	"context"
 	"errors"
 	"fmt"
-	"time"
+	"net/url"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
+	"tokenserver/audit"
 	"tokenserver/internal/secret"
+	"tokenserver/internal/sessions"
 	"tokenserver/store"
-)
-
-// The limits of a browser session.
-const (
-	sessionIdle  = 30 * time.Minute
-	sessionLife  = 8 * time.Hour
-	sessionTouch = time.Minute // a use moves the end when it is at least this much later
 )
 
 const sessionCookie = "ts-session"
@@ -25,72 +21,121 @@ const sessionCookie = "ts-session"
 // Errors: store.ErrNotFound (nobody, ended, not a user any more, or signed in before the password was changed).
 func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
 	ctx := c.Request().Context()
-	value := b.cookies().Get(c, sessionCookie)
-	if value == "" {
-		return store.BrowserSession{}, store.ErrNotFound
-	}
-	found, err := b.Sessions.Session(ctx, b.sessionHash(value))
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExpired) {
-		return store.BrowserSession{}, store.ErrNotFound
-	}
+	found, err := b.anySession(c)
 	if err != nil {
-		return store.BrowserSession{}, fmt.Errorf("find session: %w", err)
+		return store.BrowserSession{}, err
 	}
 	p := b.Settings.Current().IdentityProvider(found.Provider)
 	if p == nil || p.Disabled || b.Providers[p.Type] == nil {
 		return store.BrowserSession{}, store.ErrNotFound
 	}
 	person, err := b.People.Person(ctx, found.UserID)
-	if err != nil {
-		return store.BrowserSession{}, fmt.Errorf("find user of session: %w", err)
-	}
-	if found.AuthTime.Before(person.SignInsSince) {
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && found.AuthTime.Before(person.SignInsSince):
+		b.forgetSession(c)
 		return store.BrowserSession{}, store.ErrNotFound
-	}
-	if ends := earlier(b.Now().Add(sessionIdle), found.EndsAt); ends.Sub(found.ExpiresAt) >= sessionTouch {
-		found.ExpiresAt = ends
-		if err := b.Sessions.TouchSession(ctx, found); err != nil {
-			return store.BrowserSession{}, fmt.Errorf("use session: %w", err)
-		}
+	case err != nil:
+		return store.BrowserSession{}, fmt.Errorf("find user of session: %w", err)
 	}
 	return found, nil
 }
 
+// anySession is session without a look at its user and provider: what is about to end needs none.
+func (b *Browser) anySession(c echo.Context) (store.BrowserSession, error) {
+	value := b.cookies().Get(c, sessionCookie)
+	if value == "" {
+		return store.BrowserSession{}, store.ErrNotFound
+	}
+	found, moved, err := b.Sessions.Find(c.Request().Context(), b.sessionHash(value))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		b.forgetSession(c)
+		return store.BrowserSession{}, store.ErrNotFound
+	case err != nil:
+		return store.BrowserSession{}, fmt.Errorf("session of browser: %w", err)
+	}
+	if moved {
+		b.showBrowserState(c, found)
+	}
+	return found, nil
+}
+
+// forgetSession makes the browser know that its session has ended.
+func (b *Browser) forgetSession(c echo.Context) {
+	b.cookies().Delete(c, sessionCookie)
+	b.newBrowserState(c)
+}
+
+// sessionIDFor returns the session in which a user is from now on: that of the browser, if it is theirs already.
+func sessionIDFor(former store.BrowserSession, userID string, fresh func() string) string {
+	if former.UserID == userID && former.ID != "" {
+		return former.ID
+	}
+	return fresh()
+}
+
 // openSession remembers at this browser who has just signed in. The value in the cookie is always a new one: whoever
-// knew the former gets nothing.
-func (b *Browser) openSession(c echo.Context, a store.Authorization, id store.Identity) error {
+// knew the former gets nothing. A session of somebody else ends.
+func (b *Browser) openSession(c echo.Context, a store.Authorization, id store.Identity, former store.BrowserSession) error {
 	ctx := c.Request().Context()
-	if former := b.cookies().Get(c, sessionCookie); former != "" {
-		if err := b.Sessions.EndSession(ctx, b.sessionHash(former)); err != nil {
-			return fmt.Errorf("end former session: %w", err)
+	goesOn := &former
+	if former.ID != a.SessionID {
+		goesOn = nil
+		if former.ID != "" {
+			if err := b.replaceSession(ctx, former); err != nil {
+				return err
+			}
 		}
 	}
-	value, now := secret.NewChallenge(), b.Now()
-	err := b.Sessions.AddSession(ctx, store.BrowserSession{
+	value := secret.NewChallenge()
+	opened, err := b.Sessions.Open(ctx, store.BrowserSession{
 		Hash: b.sessionHash(value), ID: a.SessionID, UserID: a.UserID, Provider: a.Provider, AuthTime: a.AuthTime, Level: a.Level,
-		ACR: a.ACR, AMR: a.AMR, ProviderSession: id.ProviderSession, ProviderToken: id.ProviderToken,
-		CreatedAt: now, ExpiresAt: now.Add(sessionIdle), EndsAt: now.Add(sessionLife),
-	})
+		ACR: a.ACR, AMR: a.AMR, ProviderSession: id.ProviderSession, ProviderToken: id.ProviderToken, BrowserState: secret.NewChallenge(),
+		UserAgent: clipped(c.Request().UserAgent(), 256), ClientIP: audit.ClientIP(ctx),
+	}, goesOn)
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)
 	}
 	b.cookies().Set(c, sessionCookie, value, 0)
+	b.showBrowserState(c, opened)
 	return nil
 }
 
-// newSessionID makes the claim "sid": 128 random bits.
-func newSessionID() string {
-	const sessionIDBytes = 16
-	return base64.RawURLEncoding.EncodeToString(secret.Bytes(sessionIDBytes))
+// replaceSession ends the session of whoever was signed in at this browser before.
+func (b *Browser) replaceSession(ctx context.Context, former store.BrowserSession) error {
+	err := b.Store.InTx(ctx, func(ctx context.Context) error {
+		b.Audit.Record(ctx, audit.SessionTerminationUserSessionTerminated, audit.User(former.UserID), audit.Reason("another user signed in"))
+		_, err := b.Sessions.End(ctx, former, sessions.TokensAsClients)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("end former session: %w", err)
+	}
+	return nil
+}
+
+// tellSession notes in the browser's session that a client gets an answer, and adds session_state to the answer to an
+// OpenID request (OpenID Connect Session Management 1.0 §2). A session that has ended meanwhile is told nothing.
+func (b *Browser) tellSession(c echo.Context, a store.Authorization, answer url.Values) error {
+	if a.SessionID == "" {
+		return nil
+	}
+	found, err := b.anySession(c)
+	if err == nil && found.ID == a.SessionID {
+		err = b.Sessions.Join(c.Request().Context(), found, a.ClientID)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("tell session: %w", err)
+	}
+	if origin := webOrigin(a.RedirectURI); origin != "" && found.ID == a.SessionID && slices.Contains(a.Scopes, scopeOpenID) {
+		answer.Set("session_state", sessionState(a.ClientID, origin, found.BrowserState, secret.NewChallenge()))
+	}
+	return nil
 }
 
 func (b *Browser) sessionHash(value string) []byte {
 	return b.Keys.MAC(secret.ForCookie, "session", value)
-}
-
-func earlier(x, y time.Time) time.Time {
-	if y.Before(x) {
-		return y
-	}
-	return x
 }

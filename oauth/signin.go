@@ -60,9 +60,13 @@ func (b *Browser) Identified(c echo.Context, a store.Authorization, id store.Ide
 	case err != nil:
 		return fmt.Errorf("identify user: %w", err)
 	}
+	former, err := b.anySession(c)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
 	next := a
 	next.State, next.UserID, next.AuthTime, next.AMR = store.Identified, person.ID, id.AuthTime, id.AMR
-	next.Level, next.ACR, next.SessionID = id.Level, id.ACR, newSessionID()
+	next.Level, next.ACR, next.SessionID = id.Level, id.ACR, sessionIDFor(former, person.ID, b.Sessions.NewSessionID)
 	if next.AuthTime.IsZero() {
 		next.AuthTime = b.Now()
 	}
@@ -73,7 +77,7 @@ func (b *Browser) Identified(c echo.Context, a store.Authorization, id store.Ide
 	case err != nil:
 		return fmt.Errorf("identify user: %w", err)
 	}
-	return b.openSession(c, next, id)
+	return b.openSession(c, next, id, former)
 }
 
 // Fail ends a transaction that waits for an identity provider, and returns the failure so that the client is told.

@@ -15,6 +15,7 @@ import (
 	"tokenserver/internal/lifecycle"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/remotejwks"
+	"tokenserver/internal/sessions"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 	"tokenserver/pushauth"
@@ -28,6 +29,7 @@ type kernels struct {
 	tokens    *token.Service
 	endings   *pushauth.Endings
 	lifecycle *lifecycle.Service
+	sessions  *sessions.Service
 	devices   *device.Verifier
 	server    *device.ServerKeys
 	outside   outside
@@ -64,6 +66,10 @@ func (s *server) kernels() kernels {
 	k.scopes = &entitlement.Service{
 		Settings: s.settings, Client: entitlement.NewClient(private), Now: s.now, TransactionHeader: s.config.TransactionHeader,
 	}
+	k.sessions = &sessions.Service{
+		Store: s.redis, Jobs: s.sql, Tokens: k.tokens, Marks: s.revocations, Settings: s.settings,
+		Wake: func(kind string) { s.jobs.Wake(kind) }, Now: s.now, NewID: s.newID,
+	}
 	k.lifecycle = &lifecycle.Service{
 		Installations: s.sql, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Endings: k.endings,
 	}
@@ -81,7 +87,7 @@ func (s *server) clientAuthentication(name string, failures int) *clientauth.Ser
 // assemble builds every handler and connects it: the only place that knows them all.
 func (s *server) assemble() (http.Handler, error) {
 	k := s.kernels()
-	s.makeJobs()
+	s.makeJobs(k)
 	pages, err := s.config.openPages()
 	if err != nil {
 		return nil, err
@@ -111,11 +117,15 @@ func (s *server) assemble() (http.Handler, error) {
 }
 
 // makeJobs builds the runner of the work that outlives requests.
-func (s *server) makeJobs() {
+func (s *server) makeJobs(k kernels) {
 	timeout := s.config.MobileAuth.CallbackTimeout
 	callbacks := &pushauth.Callbacks{Settings: s.settings, Timeout: timeout, Audit: s.recorder, Now: s.now}
 	callbacks.Configured, callbacks.Strict = pushauth.NewCallbackClients(timeout, s.config.Outbound.AllowPrivate.Callback, nil)
+	logouts := &sessions.BackChannel{
+		Settings: s.settings, Signing: s.ring, Client: k.outside.hook, Timeout: hookTimeout, Issuer: s.config.Issuer(),
+		Audit: s.recorder, Now: s.now, NewID: s.newID,
+	}
 	s.jobs = jobs.New(jobs.Config{
-		Queue: s.sql, Kinds: []jobs.Kind{callbacks.Kind()}, Log: s.log, Now: s.now, Instance: s.instance, Poll: jobsEvery, Observe: s.metrics.Job,
+		Queue: s.sql, Kinds: []jobs.Kind{callbacks.Kind(), logouts.Kind()}, Log: s.log, Now: s.now, Instance: s.instance, Poll: jobsEvery, Observe: s.metrics.Job,
 	})
 }

@@ -17,7 +17,7 @@ func kernels() []string {
 	return []string{
 		"internal/token", "internal/clientauth", "internal/lifecycle", "internal/settings",
 		"internal/keys", "internal/secret", "internal/outbound", "internal/remotejwks",
-		"internal/entitlement", "internal/hooks",
+		"internal/entitlement", "internal/hooks", "internal/sessions",
 	}
 }
 

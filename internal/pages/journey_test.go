@@ -26,6 +26,7 @@ import (
 	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
+	"tokenserver/internal/sessions"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 	"tokenserver/oauth"
@@ -102,7 +103,9 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 	}
 	browser := &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
-		Authorizations: e.Redis, Codes: e.Redis, Sessions: e.Redis, Consents: e.Store, Installations: e.Store, Pages: set,
+		Authorizations: e.Redis, Codes: e.Redis, Sessions: &sessions.Service{
+			Store: e.Redis, Jobs: e.Store, Tokens: tokens, Marks: revocations, Settings: e.Settings, Wake: func(string) {}, Now: e.Now, NewID: e.NewID,
+		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}

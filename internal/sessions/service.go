@@ -57,6 +57,9 @@ type settingsSource interface {
 // touchEvery is how much later the end of a session must be to be worth a write.
 const touchEvery = time.Minute
 
+// NewSessionID makes the id of a session, which clients get as the claim "sid".
+func (s *Service) NewSessionID() string { return s.NewID() }
+
 // Find returns the session of a browser and moves its end. moved tells that it did.
 // Errors: store.ErrNotFound (none, expired, or ended).
 func (s *Service) Find(ctx context.Context, hash []byte) (b store.BrowserSession, moved bool, err error) {

@@ -28,6 +28,27 @@ func (k Cookies) Set(c echo.Context, name, value string, life time.Duration) {
 	})
 }
 
+// SetReadable writes a cookie below a path that scripts can read and that pages of ours in the frames of other sites
+// get. Its name has no prefix. life 0 = until the browser closes.
+func (k Cookies) SetReadable(c echo.Context, name, path, value string, life time.Duration) {
+	sameSite := http.SameSiteLaxMode // None needs Secure
+	if k.secure {
+		sameSite = http.SameSiteNoneMode
+	}
+	k.setReadable(c, name, path, value, life, sameSite)
+}
+
+// SetUnmarked is SetReadable without SameSite, for browsers that misunderstand None.
+func (k Cookies) SetUnmarked(c echo.Context, name, path, value string, life time.Duration) {
+	k.setReadable(c, name, path, value, life, 0)
+}
+
+func (k Cookies) setReadable(c echo.Context, name, path, value string, life time.Duration, sameSite http.SameSite) {
+	c.SetCookie(&http.Cookie{ //nolint:gosec // scripts read it; plain http, without Secure, is for development on one machine
+		Name: name, Value: value, Path: path, MaxAge: int(life / time.Second), Secure: k.secure, SameSite: sameSite,
+	})
+}
+
 // Get returns the value of a cookie, "" when there is none.
 func (k Cookies) Get(c echo.Context, name string) string {
 	cookie, err := c.Cookie(k.name(name))
