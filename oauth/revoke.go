@@ -155,7 +155,7 @@ func (h *Handler) revokeRefresh(ctx context.Context, client clientauth.Client, p
 	found := false
 	err := h.Store.InTx(ctx, func(ctx context.Context) error {
 		found = false
-		family, err := h.Tokens.FamilyOf(ctx, presented)
+		family, err := h.Tokens.FamilyOf(ctx, client.ID, presented)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}

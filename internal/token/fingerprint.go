@@ -17,7 +17,7 @@ func (s *Service) CheckExchange(ctx context.Context, clientID, profileID, presen
 	if err != nil || !guessed {
 		return check, err
 	}
-	other, err := s.familyByHash(ctx, presented)
+	other, err := s.familyOf(ctx, clientID, presented)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && (other.ClientID != clientID || other.ProfileID != profileID):
 		return check, nil

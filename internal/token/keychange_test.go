@@ -46,7 +46,7 @@ func TestRefreshAfterChangeOfKey(t *testing.T) {
 		}
 		return err
 	})
-	if f, err := after.FamilyOf(t.Context(), first.RefreshToken); err != nil || f.ID != first.FamilyID {
+	if f, err := after.FamilyOf(t.Context(), client, first.RefreshToken); err != nil || f.ID != first.FamilyID {
 		t.Errorf("%q, %v", f.ID, err)
 	}
 }

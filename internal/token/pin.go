@@ -2,12 +2,8 @@ package token
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"tokenserver/internal/secret"
@@ -203,56 +199,3 @@ func (s *Service) healing(ctx context.Context, f store.TokenFamily) (bool, error
 	}
 	return len(i.PublicJWK) > 0, err
 }
-
-// longestMemory is how many rotated-out tokens of a family are told from wrong ones.
-const longestMemory = 100
-
-// former tells whether the token is an older one of an installation's family. All of them can be derived again.
-func (s *Service) former(f store.TokenFamily, presented string) bool {
-	if f.ProfileID == StaticProfile {
-		return false
-	}
-	found := 0
-	for g := max(0, f.Generation-longestMemory); g < f.Generation-1; g++ {
-		for _, token := range s.refreshTokens(f, g) {
-			found |= subtle.ConstantTimeCompare([]byte(token), []byte(presented))
-		}
-	}
-	return found == 1
-}
-
-// refreshTokens derives the refresh token of one generation: 64 upper-case hex digits that nobody without the server's
-// key can tell from random ones. The first is derived from the current key-encryption key, the others from former ones.
-func (s *Service) refreshTokens(f store.TokenFamily, generation int) []string {
-	var tokens []string
-	for _, mac := range s.Keys.MACs(secret.ForSuccessor, f.ID, strconv.Itoa(generation), string(f.Nonce)) {
-		tokens = append(tokens, strings.ToUpper(hex.EncodeToString(mac)))
-	}
-	return tokens
-}
-
-// errUnderivable is returned when a key-encryption key was taken away that refresh tokens still come from.
-var errUnderivable = errors.New("the current refresh token cannot be derived: a former key-encryption key is missing")
-
-// currentToken derives the current token of a family again, from the key that it was made with.
-func (s *Service) currentToken(f store.TokenFamily) (string, error) {
-	for _, token := range s.refreshTokens(f, f.Generation) {
-		if s.Keys.Equal(secret.ForRefreshToken, f.CurrentHash, token) {
-			return token, nil
-		}
-	}
-	return "", errUnderivable
-}
-
-// familyByHash finds the family of a token, whichever key it was hashed with. Errors: store.ErrNotFound.
-func (s *Service) familyByHash(ctx context.Context, token string) (store.TokenFamily, error) {
-	for _, hash := range s.Keys.MACs(secret.ForRefreshToken, token) {
-		f, err := s.Search.FamilyByHash(ctx, hash)
-		if !errors.Is(err, store.ErrNotFound) {
-			return f, err
-		}
-	}
-	return store.TokenFamily{}, store.ErrNotFound
-}
-
-func (s *Service) refreshHash(token string) []byte { return s.Keys.MAC(secret.ForRefreshToken, token) }

@@ -35,17 +35,16 @@ func (s *Service) CheckKind(ctx context.Context, clientID, profileID, presented 
 // CheckWeb looks a refresh token of a web client up, in the transaction of ctx. Results: PINRight, PINNoToken,
 // PINExpired, PINReused.
 func (s *Service) CheckWeb(ctx context.Context, clientID, presented string) (PINCheck, error) {
-	family, err := s.familyByHash(ctx, presented)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (family.ClientID != clientID || family.ProfileID != StaticProfile) {
+	family, err := s.familyOfWeb(ctx, presented)
+	if errors.Is(err, store.ErrNotFound) || err == nil && family.ClientID != clientID {
 		return PINCheck{Result: PINNoToken}, nil
 	}
 	if err != nil {
 		return PINCheck{}, fmt.Errorf("check refresh token: %w", err)
 	}
 	check, err := s.checkFamily(ctx, family, presented)
-	if check.Result == PINWrong { // found among the rotated-out tokens: it is none of the two newest
-		check.Result = PINReused
-		_, err = s.revokeFamilies(ctx, store.FamilyFilter{ID: family.ID})
+	if check.Result == PINWrong { // it names a family, but was never a token of it
+		return PINCheck{Result: PINNoToken}, err
 	}
 	return check, err
 }

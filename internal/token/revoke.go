@@ -25,16 +25,6 @@ func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int,
 	return 0, s.Revocations.endForever(ctx, "family:"+familyID)
 }
 
-// FamilyOf returns the family that a refresh token, current or rotated out, belongs to. Nothing is counted.
-// Errors: store.ErrNotFound.
-func (s *Service) FamilyOf(ctx context.Context, refreshToken string) (store.TokenFamily, error) {
-	f, err := s.familyByHash(ctx, refreshToken)
-	if err != nil {
-		return store.TokenFamily{}, fmt.Errorf("find refresh token: %w", err)
-	}
-	return f, nil
-}
-
 // RevokeProfile ends every token of a profile, in the transaction of ctx. count is the number of families.
 func (s *Service) RevokeProfile(ctx context.Context, clientID, profileID string) (count int, err error) {
 	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID})

@@ -58,8 +58,8 @@ type families interface {
 type familySearch interface {
 	// FamilyOfProfile returns the family of an installation's profile and kind. Errors: store.ErrNotFound.
 	FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error)
-	// FamilyByHash returns the family whose current or any former token has that keyed hash. Errors: store.ErrNotFound.
-	FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error)
+	// Family returns the family with that id. Errors: store.ErrNotFound.
+	Family(ctx context.Context, id string) (store.TokenFamily, error)
 	// Families returns the families that match, oldest first; they are not locked.
 	Families(ctx context.Context, which store.FamilyFilter) ([]store.TokenFamily, error)
 	// HasFamily tells whether one that matches has not ended by now.

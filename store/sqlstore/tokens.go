@@ -20,9 +20,6 @@ const readFamilies = `SELECT ` + familyColumns + `,
 	NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled)
 	FROM token_families `
 
-// formerTokens is how many rotated-out tokens of a family are remembered at least.
-const formerTokens = 100
-
 // AddFamily inserts a family of refresh tokens. Errors: store.ErrConflict when the installation's profile has one of
 // that kind, or the id exists.
 func (s *Store) AddFamily(ctx context.Context, f store.TokenFamily) error {
@@ -42,14 +39,6 @@ func (s *Store) AddFamily(ctx context.Context, f store.TokenFamily) error {
 	if n == 0 {
 		return store.ErrConflict
 	}
-	return s.addRefreshToken(ctx, f)
-}
-
-func (s *Store) addRefreshToken(ctx context.Context, f store.TokenFamily) error {
-	if _, err := s.exec(ctx, `INSERT INTO refresh_tokens (hash, family_id, generation) VALUES (?, ?, ?)`,
-		f.CurrentHash, f.ID, f.Generation); err != nil {
-		return fmt.Errorf("add refresh token: %w", err)
-	}
 	return nil
 }
 
@@ -59,10 +48,10 @@ func (s *Store) FamilyOfProfile(ctx context.Context, clientID, profileID string,
 	return s.family(ctx, `WHERE client_id = ? AND profile_id = ? AND kind = ?`, clientID, profileID, string(kind))
 }
 
-// FamilyByHash returns the family with a token, current or former, of that keyed hash. In a transaction nobody else
-// changes it until the end. Errors: store.ErrNotFound.
-func (s *Store) FamilyByHash(ctx context.Context, hash []byte) (store.TokenFamily, error) {
-	return s.family(ctx, `WHERE id = (SELECT family_id FROM refresh_tokens WHERE hash = ?)`, hash)
+// Family returns the family with that id. In a transaction nobody else changes it until the end.
+// Errors: store.ErrNotFound.
+func (s *Store) Family(ctx context.Context, id string) (store.TokenFamily, error) {
+	return s.family(ctx, `WHERE id = ?`, id)
 }
 
 func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
@@ -187,7 +176,7 @@ func rotation(from int, f store.TokenFamily) []any {
 }
 
 // RotateFamily gives the family its next refresh token: generation, hashes, used, access token, times. Of several
-// callers at one generation exactly one succeeds. Former tokens are kept, to be known for what they are.
+// callers at one generation exactly one succeeds. Former tokens need not be kept: they can be derived again.
 // Errors: store.ErrConflict when the family is gone or not at from any more.
 func (s *Store) RotateFamily(ctx context.Context, from int, f store.TokenFamily) error {
 	return s.rotate(ctx, from, f, "", nil)
@@ -202,43 +191,16 @@ func (s *Store) RotateFamilyByPIN(ctx context.Context, from int, f store.TokenFa
 
 // rotate runs a first statement, if there is one, and the rotation: in one round trip on PostgreSQL.
 func (s *Store) rotate(ctx context.Context, from int, f store.TokenFamily, first string, args []any) error {
+	if first == "" {
+		return rotated(s.exec(ctx, rotateFamily, rotation(from, f)...))
+	}
 	if s.engine == postgreSQL {
-		with := "WITH "
-		if first != "" {
-			with = "WITH first AS (" + first + "), "
-		}
-		args = append(append(args, rotation(from, f)...), f.CurrentHash, f.Generation)
-		n, err := s.exec(ctx, with+`rotated AS (`+rotateFamily+` RETURNING id) INSERT INTO refresh_tokens (hash, family_id, generation)
-			SELECT CAST(? AS BYTEA), id, CAST(? AS INTEGER) FROM rotated`, args...)
-		if err := rotated(n, err); err != nil {
-			return err
-		}
-		return s.forgetFormer(ctx, f)
+		return rotated(s.exec(ctx, `WITH first AS (`+first+`) `+rotateFamily, append(args, rotation(from, f)...)...))
 	}
-	if first != "" {
-		if _, err := s.exec(ctx, first, args...); err != nil {
-			return fmt.Errorf("reset PIN failures: %w", err)
-		}
+	if _, err := s.exec(ctx, first, args...); err != nil {
+		return fmt.Errorf("reset PIN failures: %w", err)
 	}
-	n, err := s.exec(ctx, rotateFamily, rotation(from, f)...)
-	if err := rotated(n, err); err != nil {
-		return err
-	}
-	if err := s.addRefreshToken(ctx, f); err != nil {
-		return err
-	}
-	return s.forgetFormer(ctx, f)
-}
-
-// forgetFormer removes the oldest tokens of a family now and then: at least formerTokens of them stay.
-func (s *Store) forgetFormer(ctx context.Context, f store.TokenFamily) error {
-	if f.Generation%formerTokens != 0 {
-		return nil
-	}
-	if _, err := s.exec(ctx, `DELETE FROM refresh_tokens WHERE family_id = ? AND generation < ?`, f.ID, f.Generation-formerTokens); err != nil {
-		return fmt.Errorf("forget former refresh tokens: %w", err)
-	}
-	return nil
+	return rotated(s.exec(ctx, rotateFamily, rotation(from, f)...))
 }
 
 func rotated(n int64, err error) error {

@@ -28,15 +28,6 @@ CREATE INDEX token_families_client ON token_families (client_id, user_id);
 CREATE INDEX token_families_user ON token_families (user_id);
 CREATE INDEX token_families_session ON token_families (session_id) WHERE session_id <> '';
 
--- The refresh tokens, current and former, by keyed hash. Hashes are not indexed in token_families itself:
--- a rotation then changes no indexed column of the row, and costs one entry here.
-CREATE TABLE refresh_tokens (
-    hash       BYTEA   PRIMARY KEY,
-    family_id  TEXT    NOT NULL REFERENCES token_families (id) ON DELETE CASCADE,
-    generation INTEGER NOT NULL
-);
-CREATE INDEX refresh_tokens_family ON refresh_tokens (family_id, generation);
-
 CREATE TABLE revocations (
     sequence   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject    TEXT    NOT NULL,
@@ -56,5 +47,4 @@ CREATE TABLE signing_keys (
 -- +goose Down
 DROP TABLE signing_keys;
 DROP TABLE revocations;
-DROP TABLE refresh_tokens;
 DROP TABLE token_families;
