@@ -301,6 +301,13 @@ const (
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
 	SettingsApplied                                       Code = "SETTINGS_APPLIED"                                              // A settings document was validated as a whole and applied.
 	APIEventsListed                                       Code = "API_EVENTS_LISTED"                                             // A page of the audit log was handed out over the events API.
+	DeviceAuthzRequestDeviceCodeCreated                   Code = "DEVICE_AUTHZ_REQUEST_DEVICE_CODE_CREATED"                      // A device login was started.
+	DeviceAuthzRequestInvalid                             Code = "DEVICE_AUTHZ_REQUEST_INVALID"                                  // The device-authorization request lacks something or is malformed.
+	DeviceAuthzRequestInvalidClient                       Code = "DEVICE_AUTHZ_REQUEST_INVALID_CLIENT"                           // The device-authorization request names no usable client.
+	DeviceAuthzRequestScopeInvalid                        Code = "DEVICE_AUTHZ_REQUEST_SCOPE_INVALID"                            // The device-authorization request asks for a scope the client lacks.
+	DeviceAuthzUserCodeInvalid                            Code = "DEVICE_AUTHZ_USER_CODE_INVALID"                                // Somebody entered a user code that no device login has.
+	DeviceAuthzApprovalRefused                            Code = "DEVICE_AUTHZ_APPROVAL_REFUSED"                                 // An app tried to approve a device login and was refused.
+	AuthzRequestDeviceGrantCreated                        Code = "AUTHZ_REQUEST_DEVICE_GRANT_CREATED"                            // The user approved a device login.
 )
 
 // catalogue describes every code, in the order of catalogue.txt.
@@ -602,4 +609,11 @@ var catalogue = [...]Entry{
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},
 	{Code: SettingsApplied, Kind: Extension, Area: "server", Outcome: Success, Description: "A settings document was validated as a whole and applied."},
 	{Code: APIEventsListed, Kind: Extension, Area: "end-user-api", Outcome: Success, Description: "A page of the audit log was handed out over the events API."},
+	{Code: DeviceAuthzRequestDeviceCodeCreated, Kind: Extension, Area: "authorization", Outcome: Success, Description: "A device login was started."},
+	{Code: DeviceAuthzRequestInvalid, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "The device-authorization request lacks something or is malformed."},
+	{Code: DeviceAuthzRequestInvalidClient, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "The device-authorization request names no usable client."},
+	{Code: DeviceAuthzRequestScopeInvalid, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "The device-authorization request asks for a scope the client lacks."},
+	{Code: DeviceAuthzUserCodeInvalid, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "Somebody entered a user code that no device login has."},
+	{Code: DeviceAuthzApprovalRefused, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "An app tried to approve a device login and was refused."},
+	{Code: AuthzRequestDeviceGrantCreated, Kind: Extension, Area: "authorization", Outcome: Success, Description: "The user approved a device login."},
 }

@@ -99,13 +99,12 @@ func (r *authorizeRequest) asks(prompt string) bool { return slices.Contains(r.p
 // authorize answers GET, POST and HEAD of the authorization endpoint. The checks run in the order of the steps below.
 // It ends with a redirect to the identity provider, or, for a signed-in user, with the next step or the answer.
 func (b *Browser) authorize(c echo.Context) error {
-	ctx := c.Request().Context()
 	r := &authorizeRequest{settings: b.Settings.Current(), maxAge: -1}
 	var err error
 	if r.values, err = authorizeParameters(c); err != nil {
 		return err
 	}
-	if err := b.checkClient(ctx, r); err != nil {
+	if err := b.checkClient(c, r); err != nil {
 		return err
 	}
 	if err := r.checkRedirect(); err != nil {

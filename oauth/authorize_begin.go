@@ -36,7 +36,8 @@ var (
 const authorizationLife = 30 * time.Minute
 
 // checkClient is steps 2 and 3: a client that exists and may use this endpoint.
-func (b *Browser) checkClient(ctx context.Context, r *authorizeRequest) error {
+func (b *Browser) checkClient(c echo.Context, r *authorizeRequest) error {
+	ctx := c.Request().Context()
 	switch ids := r.values["client_id"]; {
 	case len(ids) == 0:
 		return authorizeUnknownClient.About(audit.Reason("client_id missing"))
@@ -48,6 +49,7 @@ func (b *Browser) checkClient(ctx context.Context, r *authorizeRequest) error {
 		return clientFailure(err, r.get("client_id"))
 	}
 	knowClient(ctx, r.client)
+	wear(c, r.settings, r.client.Web, r.client.Application)
 	return checkVersion(r.client)
 }
 

@@ -49,6 +49,8 @@ func (b *Browser) journey(c echo.Context, id string) (store.Authorization, error
 	if a.UserID != "" {
 		audit.Admit(c.Request().Context(), audit.User(a.UserID))
 	}
+	s := b.Settings.Current()
+	wear(c, s, s.WebClient(a.ClientID), s.Application(a.Application))
 	return a, nil
 }
 
@@ -103,7 +105,7 @@ func (b *Browser) resume(c echo.Context, id string, missing outcome.Failure) (
 	if err = checkVersion(client); err != nil {
 		return a, nil, client, err
 	}
-	if !registeredRedirect(client.redirects(), a.RedirectURI, !client.app() && client.Public()) {
+	if a.DeviceID == "" && !registeredRedirect(client.redirects(), a.RedirectURI, !client.app() && client.Public()) {
 		return a, nil, client, authorizeRedirect.About(audit.Detail("redirect_uri", a.RedirectURI), audit.Reason("no longer registered"))
 	}
 	web.AnswerFailuresBy(c, b.fail(replyOf(a, client)))
@@ -117,7 +119,7 @@ func (b *Browser) resume(c echo.Context, id string, missing outcome.Failure) (
 func replyOf(a store.Authorization, client requester) reply {
 	return reply{
 		redirectURI: a.RedirectURI, mode: a.ResponseMode, state: a.RequestState, language: a.Language,
-		clientName: client.name(), completion: client.showsCompletion(),
+		clientName: client.name(), completion: client.showsCompletion(), device: a.DeviceID != "",
 	}
 }
 
@@ -158,6 +160,9 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 	ctx := c.Request().Context()
 	if _, err := b.person(ctx, s, a); err != nil {
 		return err
+	}
+	if a.DeviceID != "" {
+		return b.endDevice(c, a, to)
 	}
 	code := secret.NewToken()
 	answer := url.Values{"code": {code}}

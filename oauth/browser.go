@@ -36,6 +36,9 @@ type Browser struct {
 	People         persons
 	Signing        hintVerifier
 	Starts         limiter // by client network
+	Devices        deviceLogins
+	Marks          codeMarks
+	Guesses        limiter // of user codes
 	Pages          *pages.Pages
 }
 
@@ -115,6 +118,8 @@ func (b *Browser) Routes(g *echo.Group) {
 		g.HEAD(path, b.authorize, pages)
 	}
 	g.GET(continuePath, b.goOn, pages)
+	g.GET(verificationPath, b.userCodePage, pages)
+	g.POST(verificationPath, b.enterUserCode, pages)
 	g.GET(consentPath, b.consentPage, pages)
 	g.POST(consentPath, b.decide, pages)
 }

@@ -45,10 +45,10 @@ const (
 // every time, all of them with prompt=consent; none when the client skips consent. A scope that the settings do not
 // describe, such as openid, lasts.
 func (b *Browser) openScopes(ctx context.Context, s *settings.Snapshot, client requester, a store.Authorization) ([]string, error) {
-	if client.skipsConsent() {
+	if client.skipsConsent() && a.DeviceID == "" {
 		return nil, nil
 	}
-	if a.AskConsent {
+	if a.AskConsent || a.DeviceID != "" { // who owns the device cannot be seen: the user is asked each time
 		return a.Scopes, nil
 	}
 	given, err := b.Consents.Consents(ctx, a.UserID, a.ClientID)
@@ -180,7 +180,7 @@ func (b *Browser) decide(c echo.Context) error {
 		return err
 	}
 	if decision == "deny" {
-		return consentDenied.About(audit.List("scopes", open))
+		return b.deny(ctx, a, consentDenied.About(audit.List("scopes", open)))
 	}
 	if err := b.giveConsent(ctx, s, a, open); err != nil {
 		return err

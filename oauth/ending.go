@@ -54,6 +54,7 @@ type reply struct {
 	language    string
 	clientName  string
 	completion  bool // a page stands before the app: success, and failures that the user caused
+	device      bool // there is no redirect address: the person at the browser is told, and the device asks for itself
 }
 
 // The response modes (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
@@ -64,6 +65,9 @@ const (
 
 // fail answers with an error response (RFC 6749 §4.1.2.1).
 func (b *Browser) fail(r reply) ending {
+	if r.device {
+		return b.failDevice(r)
+	}
 	return func(c echo.Context, f outcome.Failure) error {
 		r.completion = r.completion && f.Code == outcome.AccessDenied
 		answer := url.Values{"error": {f.Code.String()}, "error_description": {f.Text}}

@@ -70,7 +70,10 @@ func (h *Handler) authorizationCode(ctx context.Context, r *tokenRequest) (token
 	err = h.Store.InTx(ctx, func(ctx context.Context) error {
 		issued = token.Issued{}
 		var err error
-		issued, err = h.redeem(ctx, r, code)
+		issued, err = h.redeem(ctx, r, redemption{
+			AuthorizationCode: code, grant: "authorization_code", again: h.replayed,
+			bury: func(ctx context.Context) error { return h.Codes.SpendCode(ctx, code) },
+		})
 		return err
 	})
 	if err != nil {
@@ -97,9 +100,17 @@ func codeMismatch(code store.AuthorizationCode, r *tokenRequest) string {
 	return ""
 }
 
+// redemption is something that is good for tokens once.
+type redemption struct {
+	store.AuthorizationCode
+	grant string                                       // of the event
+	again func(ctx context.Context, hash []byte) error // the failure of a second use, in the transaction of ctx
+	bury  func(ctx context.Context) error              // leaves a tombstone in Redis
+}
+
 // redeem is the transaction: account, mark, profile, tokens, event. The account is held: who disables it or changes its
 // password comes first, and the code is worth nothing, or afterwards, and finds the tokens to end.
-func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code store.AuthorizationCode) (token.Issued, error) {
+func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) (token.Issued, error) {
 	account, err := h.Accounts.HoldAccount(ctx, code.UserID)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && account.Disabled:
@@ -111,14 +122,14 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code store.Author
 	}
 	err = h.Marks.MarkCodeUsed(ctx, store.UsedCode{Hash: code.Hash, ClientID: code.ClientID, UserID: code.UserID, UsedAt: h.Now()})
 	if errors.Is(err, store.ErrConflict) {
-		return token.Issued{}, h.replayed(ctx, code.Hash)
+		return token.Issued{}, code.again(ctx, code.Hash)
 	}
 	if err != nil {
 		return token.Issued{}, err
 	}
 	store.AfterCommit(ctx, func(ctx context.Context) {
 		// Redis only remembers what SQL has decided: without the tombstone a second use fails on the mark.
-		if err := h.Codes.SpendCode(ctx, code); err != nil {
+		if err := code.bury(ctx); err != nil {
 			h.Log.WarnContext(ctx, "code not buried", "error", err)
 		}
 	})
@@ -149,7 +160,7 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code store.Author
 	if err := h.Marks.NameCodeFamily(ctx, code.Hash, issued.FamilyID); err != nil {
 		return token.Issued{}, err
 	}
-	h.Audit.Record(ctx, audit.TokenRequestAccessTokenCreated, audit.Profile(g.ProfileID), audit.Detail("grant", "authorization_code"),
+	h.Audit.Record(ctx, audit.TokenRequestAccessTokenCreated, audit.Profile(g.ProfileID), audit.Detail("grant", code.grant),
 		audit.List("scopes", issued.Scopes), audit.Detail("type", string(g.Kind)))
 	return issued, nil
 }

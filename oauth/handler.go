@@ -34,6 +34,9 @@ type Handler struct {
 	Users    profiles
 	Versions versionGate
 	Codes    codeRedeemer
+	Devices  deviceLogins
+	Starts   limiter // of device logins, by client network
+	Guesses  limiter // of user codes
 	Marks    codeMarks
 	Book     profileBook
 }
@@ -85,6 +88,10 @@ func (h *Handler) Routes(g *echo.Group) {
 	g.POST("/v1/revoke/client", h.revokeClient)
 	g.POST("/v1/revoke/profile", h.revokeProfile)
 	g.POST("/v1/revoke/profile/tokens", h.revokeProfileTokens)
+	for _, path := range []string{"/device_authorization", "/v1/device_authorization"} {
+		g.POST(path, h.startDevice)
+	}
+	g.POST("/device_authorization/approve", h.approveDevice)
 	g.GET("/v1/userinfo", h.userinfo)
 	g.POST("/v1/userinfo", h.userinfo)
 	g.GET("/v1/keys", h.jwks)

@@ -79,11 +79,17 @@ func newKit(t testing.TB) *kit {
 		Audit: env.Recorder, Now: env.Now, NewID: env.NewID, Keys: env.Keys, Issuer: env.Issuer, Log: env.Log,
 		Settings: env.Settings, Store: env.Store, Clients: clients, Tokens: k.tokens, Signing: ring, Accounts: env.Store,
 		Profiles: profileRemover{k}, Users: env.Store, Versions: &appgate.Gate{Installations: env.Store, Audit: env.Recorder},
+		Devices: env.Redis, Starts: limit(env, "device-starts", 100), Guesses: limit(env, "user-codes", 5), Marks: env.Store,
 	}
 	k.h = env.Handler(k.oauth.Routes, func(g *echo.Group) {
 		k.oauth.APIRoutes(g.Group("", k.letIn))
 	})
 	return k
+}
+
+// limit is a limiter of a test: so many in ten minutes.
+func limit(env *audittest.Env, name string, most int) *ratelimit.Limiter {
+	return &ratelimit.Limiter{Counts: env.Redis, Name: name, Limit: most, Window: 10 * time.Minute, Now: env.Now}
 }
 
 // letIn stands where the access check of the server APIs stands. That check and its refusals have their own tests.

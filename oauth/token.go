@@ -39,6 +39,7 @@ func (h *Handler) grants(name string) (grant, bool) {
 		{"authorization_code", mayUseCode, h.authorizationCode, tokenClientFailures},
 		{"client_credentials", mayUseClientCredentials, h.clientCredentials, tokenClientFailures},
 		{"refresh_token", mayRefresh, h.refreshToken, tokenClientFailures},
+		{grantDeviceCode, mayUseDeviceCode, h.deviceCode, tokenClientFailures},
 		{grantFingerPrint, mayExchangeFingerPrint, h.fingerPrint, fingerClientFailures},
 	} {
 		if g.name == name {

@@ -20,13 +20,23 @@ import (
 	"tokenserver/pushauth"
 )
 
+// Wrong codes of device logins that one browser, network or user may enter before a lock, and how long they count.
+const (
+	wrongUserCodes = 5
+	userCodeWindow = 10 * time.Minute
+)
+
 // routeOAuth connects the OAuth endpoints with the identity provider that signs users in.
 func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *pages.Pages) {
 	issuer := s.config.Issuer()
+	guesses := &ratelimit.Limiter{
+		Counts: s.redis, Name: "user-code", Limit: wrongUserCodes, Window: userCodeWindow, Now: s.now,
+	}
 	h := &oauth.Handler{
 		Audit: s.recorder, Now: s.now, NewID: s.newID, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Clients: k.clients, Tokens: k.tokens, Signing: s.ring, Accounts: s.sql, Profiles: k.lifecycle, Users: s.sql, Versions: k.gate,
-		Codes: s.redis, Marks: s.sql, Book: s.sql,
+		Codes: s.redis, Marks: s.sql, Book: s.sql, Devices: s.redis, Guesses: guesses,
+		Starts: s.perMinute("device", s.config.Limits.AuthorizationsPerMinute),
 	}
 	h.Routes(group(e))
 	h.WellKnownRoutes(e.Group(""))
@@ -36,7 +46,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Consents: s.sql, Installations: s.sql, Pages: pages,
 		People:  &people.Service{Accounts: s.sql, Settings: s.settings, Clients: s.sql, Now: s.now},
-		Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
+		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 	}
 	accounts := &idp.Accounts{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,

@@ -107,6 +107,8 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 			Store: e.Redis, Jobs: e.Store, Tokens: tokens, Marks: revocations, Settings: e.Settings, Wake: func(string) {}, Now: e.Now, NewID: e.NewID,
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
+		Devices: e.Redis, Marks: e.Store,
+		Guesses: &ratelimit.Limiter{Counts: e.Redis, Name: "user-codes", Limit: 5, Window: 10 * time.Minute, Now: e.Now},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	accounts := &idp.Accounts{
@@ -122,6 +124,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		},
 		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder}, Users: e.Store,
 		Codes: e.Redis, Marks: e.Store, Book: e.Store,
+		Devices: e.Redis, Starts: browser.Starts, Guesses: browser.Guesses,
 	}
 	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}
 }

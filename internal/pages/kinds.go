@@ -25,6 +25,16 @@ func kinds() []kind {
 				AskedOneTime: true, Notice: "consent.again",
 			},
 		}},
+		{"user-code", "device.title", []any{
+			UserCode{Action: "/verification", FormToken: "f"},
+			UserCode{Action: "/verification", FormToken: "f", UserCode: "BCDF-GHJK", Confirm: true, InvalidFormToken: true},
+			UserCode{Action: "/verification", FormToken: "f", UserCode: "BCDF", InvalidUserCode: true},
+			UserCode{Action: "/verification", FormToken: "f", LockedMinutes: 10},
+		}},
+		{"device-authorization-status", "device.success", []any{
+			DeviceStatus{ClientName: client, Result: "success"}, DeviceStatus{ClientName: client, Result: "denied"},
+			DeviceStatus{ClientName: client, Result: "expired"}, DeviceStatus{Result: "alreadyAuthorized"}, DeviceStatus{Result: "invalidUserCode"},
+		}},
 		{"complete", "complete.title", []any{Complete{ClientName: client, Target: target}, Complete{ClientName: client, Target: target, Refused: true}}},
 		{"post", "post.title", []any{Post{Target: target, Fields: url.Values{"code": {"x"}}}}},
 		{"error", "error.title", []any{

@@ -151,7 +151,9 @@ func (p *Pages) protect(c echo.Context, v view, origins []string) {
 	}
 	policy += "; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 	for _, origin := range origins {
-		policy += " " + origin
+		if origin != "" {
+			policy += " " + origin
+		}
 	}
 	if v.Script {
 		policy += "; script-src 'self'"
