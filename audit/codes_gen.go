@@ -296,6 +296,13 @@ const (
 	AccountSignInThrottled                                Code = "ACCOUNT_SIGN_IN_THROTTLED"                                     // A sign-in was refused without checking the password, because too many attempts failed before.
 	AccountSignInCSRFInvalid                              Code = "ACCOUNT_SIGN_IN_CSRF_INVALID"                                  // A submitted sign-in form carried an anti-forgery token that is unknown, too old or bound to another request.
 	IDPUserRefused                                        Code = "IDP_USER_REFUSED"                                              // An identity provider named a user who may not sign in here: an unusable or foreign user id, or a disabled person.
+	IDPSamlLoginFailed                                    Code = "IDP_SAML_LOGIN_FAILED"                                         // A SAML identity provider did not sign the user in, or its response could not be believed.
+	IDPSamlLoginMappedUserIDNotFound                      Code = "IDP_SAML_LOGIN_MAPPED_USER_ID_NOT_FOUND"                       // A SAML response lacks the attribute that is mapped to the user id.
+	IDPSamlLoginUserIDNotFound                            Code = "IDP_SAML_LOGIN_USER_ID_NOT_FOUND"                              // A SAML response names no user.
+	IDPSamlLoginTransactionIDMissing                      Code = "IDP_SAML_LOGIN_TRANSACTION_ID_MISSING"                         // A SAML response came without a sign-in, or from another browser than the one that began it.
+	IDPSamlLoginTransactionNotFound                       Code = "IDP_SAML_LOGIN_TRANSACTION_NOT_FOUND"                          // A SAML response came after its sign-in had ended.
+	IDPSamlLoginReplayDetected                            Code = "IDP_SAML_LOGIN_REPLAY_DETECTED"                                // A SAML response came in twice.
+	IDPSamlLoginMissingSamlSigningCredentials             Code = "IDP_SAML_LOGIN_MISSING_SAML_SIGNING_CREDENTIALS"               // A SAML sign-in could not begin, because the server has no key to sign its request.
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	MobileClientDeviceNameRefused                         Code = "MOBILE_CLIENT_DEVICE_NAME_REFUSED"                             // The name that an app installation gave itself could not be read from the request.
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
@@ -604,6 +611,13 @@ var catalogue = [...]Entry{
 	{Code: AccountSignInThrottled, Kind: Extension, Area: "account", Outcome: Failure, Description: "A sign-in was refused without checking the password, because too many attempts failed before."},
 	{Code: AccountSignInCSRFInvalid, Kind: Extension, Area: "account", Outcome: Failure, Description: "A submitted sign-in form carried an anti-forgery token that is unknown, too old or bound to another request."},
 	{Code: IDPUserRefused, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "An identity provider named a user who may not sign in here: an unusable or foreign user id, or a disabled person."},
+	{Code: IDPSamlLoginFailed, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML identity provider did not sign the user in, or its response could not be believed."},
+	{Code: IDPSamlLoginMappedUserIDNotFound, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response lacks the attribute that is mapped to the user id."},
+	{Code: IDPSamlLoginUserIDNotFound, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response names no user."},
+	{Code: IDPSamlLoginTransactionIDMissing, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response came without a sign-in, or from another browser than the one that began it."},
+	{Code: IDPSamlLoginTransactionNotFound, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response came after its sign-in had ended."},
+	{Code: IDPSamlLoginReplayDetected, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response came in twice."},
+	{Code: IDPSamlLoginMissingSamlSigningCredentials, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML sign-in could not begin, because the server has no key to sign its request."},
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: MobileClientDeviceNameRefused, Kind: Extension, Area: "client-validation", Outcome: Failure, Description: "The name that an app installation gave itself could not be read from the request."},
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},

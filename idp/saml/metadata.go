@@ -203,3 +203,5 @@ func duration(text string) (time.Duration, bool) {
 	}
 	return total, true
 }
+
+func sameCertificate(a, b *x509.Certificate) bool { return a.Equal(b) }

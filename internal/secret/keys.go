@@ -33,6 +33,7 @@ const (
 	ForAnswer       Purpose = "answer"
 	ForCheckpoint   Purpose = "audit-checkpoint"
 	ForSMSCode      Purpose = "sms-code"
+	ForSAMLRequest  Purpose = "saml-request"
 )
 
 const keySize = 32
