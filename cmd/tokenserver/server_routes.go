@@ -12,6 +12,7 @@ import (
 
 	"tokenserver/api"
 	"tokenserver/idp"
+	"tokenserver/idp/saml"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
@@ -52,9 +53,14 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,
 		Journey: browser, Passwords: idp.NewPasswords(runtime.GOMAXPROCS(0)), Pages: pages,
 	}
-	browser.Providers = oauth.Providers{settings.BuiltInAccounts: accounts}
+	federated := &saml.ServiceProvider{
+		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Settings: s.settings,
+		Source: saml.NewSource(k.outside.provider, s.now, s.log), Once: s.redis, Journey: browser, Pages: pages,
+	}
+	browser.Providers = oauth.Providers{settings.BuiltInAccounts: accounts, settings.SAMLProvider: federated}
 	browser.Routes(group(e))
 	accounts.Routes(group(e))
+	federated.Routes(group(e))
 	pages.Routes(group(e))
 }
 

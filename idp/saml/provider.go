@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -25,7 +24,6 @@ import (
 type ServiceProvider struct {
 	Audit    *audit.Recorder
 	Now      func() time.Time
-	Log      *slog.Logger
 	Keys     *secret.Keys
 	Issuer   string // public base URL and /oauth
 	Settings settingsSource
