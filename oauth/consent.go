@@ -104,7 +104,7 @@ func (b *Browser) consentPage(c echo.Context) error {
 	page := pages.Consent{
 		Language: a.Language, ClientName: client.name(), UserName: displayName(person), Action: publicPath(b.Issuer) + consentPath,
 		RedirectURI: a.RedirectURI, Posted: append([]pages.Field{{Name: "t", Value: a.ID}, {Name: "csrf_token", Value: token}}, boundFields(a)...),
-		AskedOneTime: !slices.ContainsFunc(open, func(scope string) bool { return lasting(s, scope) }),
+		AskedOneTime: a.DeviceID != "" || !slices.ContainsFunc(open, func(scope string) bool { return lasting(s, scope) }),
 	}
 	for _, scope := range open {
 		if text := b.describe(s, scope, a.Language); text != "" {

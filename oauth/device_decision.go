@@ -60,9 +60,7 @@ func deviceResult(d store.DeviceAuthorization, err error) (string, error) {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return deviceUnknown, nil
-	case errors.Is(err, store.ErrConflict), err == nil && d.State != store.DevicePending:
-		return deviceDecided, nil
-	case errors.Is(err, store.ErrExpired) && d.State != store.DevicePending && d.State != "":
+	case errors.Is(err, store.ErrConflict), (err == nil || errors.Is(err, store.ErrExpired)) && d.State != store.DevicePending:
 		return deviceDecided, nil
 	case errors.Is(err, store.ErrExpired):
 		return deviceTooLate, nil
@@ -73,9 +71,10 @@ func deviceResult(d store.DeviceAuthorization, err error) (string, error) {
 // endDevice is the end of a journey without a redirect address: the device gets what the user has agreed to.
 func (b *Browser) endDevice(c echo.Context, a store.Authorization, to reply) error {
 	ctx := c.Request().Context()
-	d, err := b.Devices.Device(ctx, a.DeviceID)
-	result, err := deviceResult(d, err)
+	pending, err := b.Devices.Device(ctx, a.DeviceID)
+	result, err := deviceResult(pending, err)
 	if err == nil && result == "" {
+		d := pending
 		d.State, d.UserID, d.AuthTime, d.ACR, d.AMR = store.DeviceApproved, a.UserID, a.AuthTime, a.ACR, a.AMR
 		d.Scopes = a.Scopes
 		err = b.decisions().decide(ctx, d, func(ctx context.Context) {
@@ -84,7 +83,7 @@ func (b *Browser) endDevice(c echo.Context, a store.Authorization, to reply) err
 		if err == nil {
 			result = deviceSuccess
 		} else {
-			result, err = deviceResult(store.DeviceAuthorization{}, err)
+			result, err = deviceResult(pending, err)
 		}
 	}
 	if err != nil {
@@ -98,18 +97,18 @@ func (b *Browser) deny(ctx context.Context, a store.Authorization, f outcome.Fai
 	if a.DeviceID == "" {
 		return f
 	}
-	d, err := b.Devices.Device(ctx, a.DeviceID)
-	result, err := deviceResult(d, err)
+	pending, err := b.Devices.Device(ctx, a.DeviceID)
+	result, err := deviceResult(pending, err)
 	if err != nil {
 		return fmt.Errorf("deny device login: %w", err)
 	}
 	if result != "" { // too late to say no
 		return f
 	}
+	d, refused := pending, f
 	d.State = store.DeviceDenied
-	refused := f
 	err = b.decisions().decide(ctx, d, func(ctx context.Context) { refused = f.Recorded(ctx, b.Audit) })
-	if result, err = deviceResult(store.DeviceAuthorization{}, err); err != nil {
+	if result, err = deviceResult(pending, err); err != nil {
 		return fmt.Errorf("deny device login: %w", err)
 	}
 	if result != "" {
