@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"tokenserver/internal/remotejwks"
 	"tokenserver/store"
 )
 
@@ -74,30 +74,64 @@ func claimedClient(assertion string) string {
 	return claims.Subject
 }
 
-// checkAssertion checks the assertion of a web or API client against its PEM public key.
-func (s *Service) checkAssertion(ctx context.Context, clientID, pemText, assertion string) (Reason, error) {
-	key, err := s.publicKey(pemText)
-	if err != nil {
-		return AssertionInvalid, nil //nolint:nilerr // no usable key: nothing can be proved
-	}
-	var methods []string
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		methods = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	case *ecdsa.PublicKey:
-		switch k.Curve {
-		case elliptic.P256():
-			methods = []string{"ES256"}
-		case elliptic.P384():
-			methods = []string{"ES384"}
-		case elliptic.P521():
-			methods = []string{"ES512"}
+// checkAssertion checks the assertion of a web or API client against the keys that it publishes, or else against its PEM
+// public key. The algorithm must suit the key.
+func (s *Service) checkAssertion(ctx context.Context, client machine, assertion string) (Reason, error) {
+	if client.jwksURI == "" {
+		key, err := s.publicKey(client.publicKey)
+		if err != nil {
+			return AssertionInvalid, nil //nolint:nilerr // no usable key: nothing can be proved
 		}
+		methods := remotejwks.Algorithms(key)
+		if len(methods) == 0 {
+			return AssertionInvalid, nil
+		}
+		return s.check(ctx, client.id, assertion, methods, func(*jwt.Token) (any, error) { return key, nil }, leewayMachine)
 	}
-	if len(methods) == 0 {
+	alg, kid := signedWith(assertion)
+	if alg == "" {
 		return AssertionInvalid, nil
 	}
-	return s.check(ctx, clientID, assertion, methods, func(*jwt.Token) (any, error) { return key, nil }, leewayMachine)
+	found, err := s.KeySets.Candidates(ctx, client.jwksURI, kid, alg)
+	switch {
+	case errors.Is(err, remotejwks.ErrUnavailable):
+		return KeysUnavailable, nil
+	case err != nil:
+		return "", fmt.Errorf("authenticate client: %w: %w", store.ErrUnavailable, err)
+	case len(found) == 0:
+		return AssertionInvalid, nil
+	}
+	var keys jwt.VerificationKeySet
+	for i := range found {
+		keys.Keys = append(keys.Keys, found[i].Key)
+	}
+	return s.check(ctx, client.id, assertion, []string{alg}, func(*jwt.Token) (any, error) { return keys, nil }, leewayMachine)
+}
+
+// signedWith reads how an assertion says that it is signed, before anything about it is believed; "" when it names no
+// algorithm that could be good.
+func signedWith(assertion string) (alg, kid string) {
+	if len(assertion) > longestAssertion {
+		return "", ""
+	}
+	encoded, _, _ := strings.Cut(assertion, ".")
+	text, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return "", ""
+	}
+	var header struct {
+		Algorithm string `json:"alg"`
+		KeyID     string `json:"kid"`
+	}
+	if err := json.Unmarshal(text, &header); err != nil || !slices.Contains(machineAlgorithms(), header.Algorithm) {
+		return "", ""
+	}
+	return header.Algorithm, header.KeyID
+}
+
+// machineAlgorithms are the signature algorithms of web and API clients.
+func machineAlgorithms() []string {
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
 // checkDeviceAssertion checks the assertion of an app installation against its registered key: ES256, kid required.

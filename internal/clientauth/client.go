@@ -50,7 +50,8 @@ const (
 	AssertionInvalid  Reason = "assertion_invalid"
 	AssertionExpired  Reason = "assertion_expired"
 	AssertionReplayed Reason = "assertion_replayed"
-	Throttled         Reason = "throttled" // too many failures for this client id; nothing was compared
+	KeysUnavailable   Reason = "jwks_unavailable" // the keys at the client's jwks_uri cannot be had
+	Throttled         Reason = "throttled"        // too many failures for this client id; nothing was compared
 )
 
 // guess tells whether somebody tried a credential that the client has. Only that spends the client's budget of failures:
@@ -59,7 +60,7 @@ func (r Reason) guess() bool {
 	switch r {
 	case WrongSecret, AssertionInvalid, AssertionExpired, AssertionReplayed:
 		return true
-	case Missing, Malformed, Ambiguous, UnknownClient, Disabled, WrongMethod, Throttled:
+	case Missing, Malformed, Ambiguous, UnknownClient, Disabled, WrongMethod, KeysUnavailable, Throttled:
 	}
 	return false
 }

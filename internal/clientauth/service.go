@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
 	"tokenserver/store"
@@ -18,6 +20,9 @@ type Service struct {
 	Installations installations
 	Once          onceStore
 	Failures      limiter // by client id
+	KeySets       keySets
+	Imports       imports
+	Slow          chan struct{} // as many imported secrets are verified at a time as it has room for
 	Keys          *secret.Keys
 	Issuer        string // the audience of assertions
 	Now           func() time.Time
@@ -45,6 +50,12 @@ type limiter interface {
 	Refused(key string) (report int)
 }
 
+// keySets fetches what clients publish; see remotejwks.Sets.
+type keySets interface {
+	// Candidates returns the keys that may have made a signature. Errors: remotejwks.ErrUnavailable, those of ctx.
+	Candidates(ctx context.Context, uri, kid, alg string) ([]jose.JSONWebKey, error)
+}
+
 // method is a way to authenticate.
 type method int
 
@@ -61,7 +72,7 @@ func (s *Service) Authenticate(ctx context.Context, snapshot *settings.Snapshot,
 		return Client{}, err
 	}
 	if s.Failures.Exceeded(id) {
-		return Client{}, &Refused{Reason: Throttled, ClientID: clip(id), Report: s.Failures.Refused(id)}
+		return Client{}, s.throttled(id)
 	}
 	client, err := s.find(ctx, snapshot, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -75,16 +86,22 @@ func (s *Service) Authenticate(ctx context.Context, snapshot *settings.Snapshot,
 	if err != nil {
 		return Client{}, err
 	}
-	if reason == "" {
+	switch reason {
+	case "":
 		return client, nil
-	}
-	if reason == Disabled {
+	case Disabled:
 		return Client{}, &Refused{Reason: reason, ClientID: id}
+	case Throttled:
+		return Client{}, s.throttled(id)
 	}
 	if reason.guess() {
 		s.Failures.Spend(ctx, id)
 	}
 	return Client{}, &Refused{Reason: reason, ClientID: id, Known: true}
+}
+
+func (s *Service) throttled(id string) error {
+	return &Refused{Reason: Throttled, ClientID: clip(id), Report: s.Failures.Refused(id)}
 }
 
 // AuthenticateAPI is Authenticate for the server-to-server APIs. bearer is the token of a Bearer header, which is an
@@ -169,32 +186,48 @@ func (s *Service) prove(ctx context.Context, client Client, how method, given st
 	case client.Installation != nil:
 		return s.proveInstallation(ctx, client.Installation, how, given)
 	case client.Web != nil:
-		if client.Web.Disabled {
+		w := client.Web
+		if w.Disabled {
 			return Disabled, nil
 		}
-		return s.proveMachine(ctx, client, client.Web.Authentication, client.Web.Secret.Digest, client.Web.PublicKey, how, given)
+		return s.proveMachine(ctx, machine{
+			w.ID, w.Authentication, w.Secret.Digest, w.HashedSecret.Reveal(), w.PublicKey, w.JWKSURI,
+		}, how, given)
 	}
-	if client.API.Disabled {
+	a := client.API
+	if a.Disabled {
 		return Disabled, nil
 	}
-	return s.proveMachine(ctx, client, client.API.Authentication, client.API.Secret.Digest, client.API.PublicKey, how, given)
+	return s.proveMachine(ctx, machine{
+		a.ID, a.Authentication, a.Secret.Digest, a.HashedSecret.Reveal(), a.PublicKey, a.JWKSURI,
+	}, how, given)
+}
+
+// machine is how a client that an administrator made proves itself.
+type machine struct {
+	id        string
+	wants     settings.ClientAuthentication
+	digest    []byte // of the secret
+	imported  string // instead of digest: what another server kept of the secret
+	publicKey string // PEM
+	jwksURI   string // wins over publicKey
 }
 
 // proveMachine checks a client that an administrator made.
-func (s *Service) proveMachine(ctx context.Context, client Client, wants settings.ClientAuthentication, digest []byte,
-	key string, how method, given string,
-) (Reason, error) {
+func (s *Service) proveMachine(ctx context.Context, client machine, how method, given string) (Reason, error) {
 	switch {
-	case wants == settings.PKCEOnly || wants == settings.PublicClient:
+	case client.wants == settings.PKCEOnly || client.wants == settings.PublicClient:
 		if how == none {
 			return "", nil
 		}
-	case wants == settings.PrivateKeyJWT:
+	case client.wants == settings.PrivateKeyJWT:
 		if how == byAssertion {
-			return s.checkAssertion(ctx, client.ID, key, given)
+			return s.checkAssertion(ctx, client, given)
 		}
+	case how == bySecret && len(client.digest) == 0 && client.imported != "":
+		return s.checkImported(ctx, client, given)
 	case how == bySecret:
-		if len(digest) > 0 && s.Keys.Equal(secret.ForClientSecret, digest, given) {
+		if len(client.digest) > 0 && s.Keys.Equal(secret.ForClientSecret, client.digest, given) {
 			return "", nil
 		}
 		return WrongSecret, nil
