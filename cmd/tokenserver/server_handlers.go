@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"runtime"
 	"time"
 
 	"tokenserver/api"
@@ -26,6 +27,7 @@ import (
 type kernels struct {
 	gate      *appgate.Gate
 	clients   *clientauth.Service
+	callers   *clientauth.Service // API clients, with a budget of failures of their own
 	tokens    *token.Service
 	endings   *pushauth.Endings
 	lifecycle *lifecycle.Service
@@ -47,8 +49,7 @@ const (
 func (s *server) kernels() kernels {
 	issuer, outside := s.config.Issuer(), s.outside()
 	k := kernels{
-		gate:    &appgate.Gate{Installations: s.sql, Audit: s.recorder},
-		clients: s.clientAuthentication("client-secret", secretFailuresPerMinute),
+		gate: &appgate.Gate{Installations: s.sql, Audit: s.recorder},
 		tokens: &token.Service{
 			Access: s.redis, Families: s.sql, Search: s.sql, Profiles: s.sql, Installations: s.sql, Revocations: s.revocations,
 			Keys: s.keys, Ring: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID,
@@ -61,6 +62,9 @@ func (s *server) kernels() kernels {
 		outside: outside,
 		keySets: &remotejwks.Sets{Client: outside.jwks, Private: s.config.Outbound.AllowPrivate.JWKS, Now: s.now},
 	}
+	slow := make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)) // of all clients together: the rest of the machine stays free
+	k.clients = s.clientAuthentication("client-secret", secretFailuresPerMinute, k.keySets, slow)
+	k.callers = s.clientAuthentication("api-secret", apiSecretFailuresPerMinute, k.keySets, slow)
 	private := s.config.Outbound.AllowPrivate.Hook
 	k.hooks = &hooks.Service{Client: hooks.NewClient(private), Sign: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID, Log: s.log}
 	k.scopes = &entitlement.Service{
@@ -77,9 +81,9 @@ func (s *server) kernels() kernels {
 }
 
 // clientAuthentication proves who is calling; it has a budget of wrong secrets of its own.
-func (s *server) clientAuthentication(name string, failures int) *clientauth.Service {
+func (s *server) clientAuthentication(name string, failures int, sets *remotejwks.Sets, slow chan struct{}) *clientauth.Service {
 	return &clientauth.Service{
-		Installations: s.sql, Once: s.redis, Keys: s.keys, Issuer: s.config.Issuer(), Now: s.now,
+		Installations: s.sql, Once: s.redis, KeySets: sets, Imports: s.settings, Slow: slow, Keys: s.keys, Issuer: s.config.Issuer(), Now: s.now,
 		Failures: &ratelimit.Limiter{Counts: s.redis, Name: name, Limit: failures, Window: time.Minute, Now: s.now},
 	}
 }
@@ -95,7 +99,7 @@ func (s *server) assemble() (http.Handler, error) {
 	e := s.shell().New()
 	open := group(e)
 	access := &api.Access{
-		Settings: s.settings, Clients: s.clientAuthentication("api-secret", apiSecretFailuresPerMinute), Audit: s.recorder,
+		Settings: s.settings, Clients: k.callers, Audit: s.recorder,
 	}
 
 	s.routeOAuth(e, k, access, pages)

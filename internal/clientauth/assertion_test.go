@@ -2,6 +2,7 @@ package clientauth_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -146,7 +147,7 @@ func TestAssertionAlgorithms(t *testing.T) {
 	}
 	for _, method := range []jwt.SigningMethod{
 		jwt.SigningMethodRS256, jwt.SigningMethodRS384, jwt.SigningMethodRS512, jwt.SigningMethodPS256, jwt.SigningMethodPS384,
-		jwt.SigningMethodPS512, jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512,
+		jwt.SigningMethodPS512, jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512, jwt.SigningMethodEdDSA,
 	} {
 		t.Run(method.Alg(), func(t *testing.T) {
 			var private, public any = key, key.Public()
@@ -156,6 +157,11 @@ func TestAssertionAlgorithms(t *testing.T) {
 					t.Fatal(err)
 				}
 				private, public = ec, ec.Public()
+			}
+			if method == jwt.SigningMethodEdDSA {
+				if public, private, err = ed25519.GenerateKey(rand.Reader); err != nil {
+					t.Fatal(err)
+				}
 			}
 			der, err := x509.MarshalPKIXPublicKey(public)
 			if err != nil {

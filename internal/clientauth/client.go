@@ -60,7 +60,7 @@ func (r Reason) guess() bool {
 	switch r {
 	case WrongSecret, AssertionInvalid, AssertionExpired, AssertionReplayed:
 		return true
-	case Missing, Malformed, Ambiguous, UnknownClient, Disabled, WrongMethod, KeysUnavailable, Throttled:
+	case Missing, Malformed, Ambiguous, UnknownClient, Disabled, WrongMethod, KeysUnavailable, Throttled, wrongAndCounted:
 	}
 	return false
 }

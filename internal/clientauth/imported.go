@@ -14,6 +14,9 @@ type imports interface {
 	SettleClientSecret(ctx context.Context, clientID, imported, clear string) error
 }
 
+// wrongAndCounted is WrongSecret whose failure has been counted.
+const wrongAndCounted Reason = "wrong_secret_counted"
+
 // checkImported checks a secret against the hash that another server kept. That is slow by design, so it waits for its
 // turn; whoever used up the client's failures meanwhile has no further ones. The first success replaces the hash.
 func (s *Service) checkImported(ctx context.Context, client machine, given string) (Reason, error) {
@@ -31,7 +34,8 @@ func (s *Service) checkImported(ctx context.Context, client machine, given strin
 		return Throttled, nil
 	}
 	if !hash.Verify(given) {
-		return WrongSecret, nil
+		s.Failures.Spend(ctx, client.id) // before the next one gets its turn
+		return wrongAndCounted, nil
 	}
 	if err := s.Imports.SettleClientSecret(ctx, client.id, client.imported, given); err != nil {
 		return "", fmt.Errorf("authenticate client: %w", err)

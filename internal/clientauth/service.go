@@ -93,6 +93,9 @@ func (s *Service) Authenticate(ctx context.Context, snapshot *settings.Snapshot,
 		return Client{}, &Refused{Reason: reason, ClientID: id}
 	case Throttled:
 		return Client{}, s.throttled(id)
+	case wrongAndCounted:
+		return Client{}, &Refused{Reason: WrongSecret, ClientID: id, Known: true}
+	default:
 	}
 	if reason.guess() {
 		s.Failures.Spend(ctx, id)
