@@ -59,13 +59,16 @@ func TestAdminAppliesAndExports(t *testing.T) {
 	s := newShell(t)
 	if got, want := s.ok(t, someSettings, "admin", "apply", "--dry-run", "-"), `+ features
 + mobile_authentication
++ oauth
++ saml
++ sms
 + scope read
 + pin_policy default
 + identity_provider accounts
 + api_client backend
 + callback https://portal.example/result
 + user u-1
-Dry run: 8 to create, 0 to update, 0 to remove.
+Dry run: 11 to create, 0 to update, 0 to remove.
 `; got != want {
 		t.Errorf("dry run:\n%s\nwant\n%s", got, want)
 	}
