@@ -34,6 +34,11 @@ require (
 )
 
 require (
+	github.com/crewjam/saml v0.5.1
+	github.com/mattermost/xml-roundtrip-validator v0.1.0 // indirect
+)
+
+require (
 	cel.dev/expr v0.25.2 // indirect
 	cloud.google.com/go v0.123.0 // indirect
 	cloud.google.com/go/auth v0.20.0 // indirect
