@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -76,36 +77,59 @@ func checkVersion(r requester) error {
 	return nil
 }
 
-// begin is step 11: it starts the transaction and sends the browser to the identity provider. A user who is signed in
-// already skips that; with prompt=none the answer comes at once, without a page.
-func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
-	ctx := c.Request().Context()
-	now := b.Now()
+// transaction is what is kept of a request that has been checked.
+func (r *authorizeRequest) transaction(now time.Time, language string) store.Authorization {
 	a := store.Authorization{
 		State: store.AtProvider, ClientID: r.client.ID, RedirectURI: r.redirectURI, RedirectOmitted: r.redirectOmitted,
-		ResponseMode: r.mode, Scopes: r.scopes, RequestState: r.get("state"), Nonce: r.get("nonce"),
+		ResponseType: string(r.responseType), ResponseMode: r.mode, Scopes: r.scopes, RequestState: r.get("state"), Nonce: r.get("nonce"),
 		CodeChallenge: r.get("code_challenge"), AskConsent: r.asks("consent"), Provider: r.provider.ID,
 		MaxAge: r.maxAge, Silent: r.asks("none"), ForceLogin: r.asks("login"), SelectAccount: r.asks("select_account"),
-		ACRValues: r.get("acr_values"), UILocales: clipped(r.get("ui_locales"), 256),
-		LoginHint: clipped(r.get("login_hint"), 256), HintedUser: r.hinted, Language: to.language,
+		ACRValues: r.get("acr_values"), EssentialACR: r.essentialACR, UILocales: clipped(r.get("ui_locales"), 256),
+		ExternalIDP: r.get("external_idp"), ProviderParams: r.providerParams, HookParams: r.hookParams,
+		LoginHint: clipped(r.get("login_hint"), 256), HintedUser: r.hinted, Language: language,
 		CreatedAt: now, ExpiresAt: now.Add(authorizationLife),
+	}
+	if r.plain {
+		a.ChallengeMethod = plainChallenge
+	}
+	if a.ACRValues == "" {
+		a.ACRValues = strings.Join(r.essentialACR, " ")
+	}
+	if r.get("app_view") == appViewMobile || r.client.app() {
+		a.AppView = appViewMobile
 	}
 	if i := r.client.Installation; i != nil {
 		a.Application, a.Platform, a.AppVersion = i.Application, i.Platform, i.Version
 	}
+	return a
+}
+
+// appViewMobile tells an identity provider that its pages show inside an app.
+const appViewMobile = "mobile"
+
+// begin is step 11: it starts the transaction and sends the browser to the identity provider. A user who is signed in
+// already skips that; with prompt=none the answer comes without a page of ours.
+func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
+	ctx := c.Request().Context()
+	a := r.transaction(b.Now(), to.language)
 	session, err := b.session(c)
 	signedIn := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	fresh := signedIn && (r.maxAge < 0 || now.Sub(session.AuthTime) < time.Duration(r.maxAge)*time.Second)
-	fresh = fresh && (r.hinted == "" || r.hinted == session.UserID)
-	if fresh && session.Provider == r.provider.ID && !r.asks("login") && !r.asks("select_account") {
+	if signedIn && r.accepts(a, session) {
 		a.State, a.UserID, a.AuthTime, a.ACR, a.AMR = store.Identified, session.UserID, session.AuthTime, session.ACR, session.AMR
 		a.SessionID, a.Level, a.SteppedUp = session.ID, session.Level, session.SteppedUp
 	}
-	if r.asks("none") {
-		return b.silently(c, r, a, to, signedIn && session.Provider != r.provider.ID)
+	if a.Silent {
+		upstream, err := r.upstream(a)
+		if err != nil {
+			return err
+		}
+		if !upstream {
+			return b.silently(c, r, a, to, signedIn && session.Provider != r.provider.ID)
+		}
+		a.State, a.UserID, a.SessionID, a.SteppedUp = store.AtProvider, "", "", false
 	}
 	if a.State != store.Identified {
 		if err := b.mayStart(c); err != nil {
@@ -120,6 +144,42 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		return b.proceed(c, a, r.settings, r.client)
 	}
 	return c.Redirect(seeOther(c), b.Providers[r.provider.Type].SignInURL(a.ID))
+}
+
+// accepts tells whether the session of the browser is the sign-in that a request wants: of its identity provider and user,
+// young enough, and in the context that was asked for, as far as the provider could give another one.
+func (r *authorizeRequest) accepts(a store.Authorization, session store.BrowserSession) bool {
+	if session.Provider != r.provider.ID || a.ForceLogin || a.SelectAccount || r.hinted != "" && r.hinted != session.UserID {
+		return false
+	}
+	if a.ExternalIDP != "" && r.provider.Type == settings.SAMLProvider {
+		return false
+	}
+	if a.MaxAge >= 0 && a.CreatedAt.Sub(session.AuthTime) >= time.Duration(a.MaxAge)*time.Second {
+		return false
+	}
+	a.Level, a.ACR, a.SteppedUp = session.Level, session.ACR, session.SteppedUp
+	level, err := levelOf(a, r.settings)
+	if err != nil {
+		return false
+	}
+	return !asksSilently(r.provider.Type) || meets(acrOf(a, r.settings), level, strings.Fields(a.ACRValues))
+}
+
+// upstream tells whether the identity provider is asked about a silent request: when it can be, and the session of the
+// browser is not enough.
+func (r *authorizeRequest) upstream(a store.Authorization) (bool, error) {
+	if !asksSilently(r.provider.Type) {
+		return false, nil
+	}
+	if a.State != store.Identified || !r.client.answersFromSession() {
+		return true, nil
+	}
+	level, err := levelOf(a, r.settings)
+	if err != nil {
+		return false, unsupportedLevel(a.Level).Because(err)
+	}
+	return level < neededLevel(r.settings, a.Scopes), nil
 }
 
 // authorizeTooMany is an error page, whatever the redirect address: nobody has asked for anything yet. Its one event a
@@ -142,7 +202,7 @@ func (b *Browser) mayStart(c echo.Context) error {
 	return authorizeTooMany
 }
 
-// silently answers prompt=none.
+// silently answers prompt=none from the session of the browser alone: nothing is stored on the way.
 func (b *Browser) silently(c echo.Context, r *authorizeRequest, a store.Authorization, to reply, elsewhere bool) error {
 	switch {
 	case elsewhere:
@@ -150,13 +210,10 @@ func (b *Browser) silently(c echo.Context, r *authorizeRequest, a store.Authoriz
 	case a.State != store.Identified:
 		return silentNoLogin
 	}
-	audit.Admit(c.Request().Context(), audit.User(a.UserID))
-	open, err := b.openScopes(c.Request().Context(), r.settings, r.client, a)
-	if err != nil {
-		return err
-	}
-	if len(open) > 0 {
-		return silentNoConsent.About(audit.List("scopes", open))
+	ctx := c.Request().Context()
+	audit.Admit(ctx, audit.User(a.UserID))
+	if _, err := b.nextPage(ctx, &a, r.settings, r.client); err != nil {
+		return b.breakOff(c, a, err)
 	}
 	return b.issue(c, a, r.settings, r.client, to)
 }

@@ -1,10 +1,9 @@
 package oauth
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,6 +19,9 @@ import (
 var (
 	journeyGone = outcome.Failure{
 		Code: outcome.InvalidRequest, Audit: audit.AuthzRequestInvalid, Text: "the sign-in has ended or belongs to another browser",
+	}.With(pageText, "error.transaction")
+	journeyTampered = outcome.Failure{
+		Code: outcome.InvalidRequest, Audit: audit.AuthzRequestInvalid, Text: "the request is not the one that was begun",
 	}.With(pageText, "error.transaction")
 	journeyUserGone = outcome.Failure{
 		Code: outcome.AccessDenied, Audit: audit.AccountSignInFailed, Text: "the account may not be used",
@@ -83,9 +85,6 @@ func (b *Browser) goOn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.State == store.AtProvider {
-		return c.Redirect(seeOther(c), b.Providers[s.IdentityProvider(a.Provider).Type].SignInURL(a.ID))
-	}
 	return b.proceed(c, a, s, client)
 }
 
@@ -97,6 +96,9 @@ func (b *Browser) resume(c echo.Context, id string, missing outcome.Failure) (
 	ctx := c.Request().Context()
 	if a, err = b.journey(c, id); err != nil {
 		return a, nil, client, gone(err, missing)
+	}
+	if tampered(c, a) {
+		return a, nil, client, journeyTampered.About(audit.Reason("transaction tampering"))
 	}
 	s = b.Settings.Current()
 	if client, err = b.requester(ctx, s, a.ClientID); err != nil {
@@ -115,24 +117,28 @@ func (b *Browser) resume(c echo.Context, id string, missing outcome.Failure) (
 	return a, s, client, nil
 }
 
+// tampered tells whether a returning browser names another request than the one that it is bound to.
+func tampered(c echo.Context, a store.Authorization) bool {
+	named := c.QueryParams()
+	for name, kept := range map[string]string{
+		"client_id": a.ClientID, "idp": a.Provider, "redirect_uri": a.RedirectURI, "scope": strings.Join(a.Scopes, " "),
+		"response_type": responseType(a.ResponseType).parameter(),
+	} {
+		for _, value := range named[name] {
+			if value != kept {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // replyOf says how the request behind a transaction is answered.
 func replyOf(a store.Authorization, client requester) reply {
 	return reply{
 		redirectURI: a.RedirectURI, mode: a.ResponseMode, state: a.RequestState, language: a.Language,
-		clientName: client.name(), completion: client.showsCompletion(), device: a.DeviceID != "",
+		clientName: client.name(), completion: client.showsCompletion() && !a.Silent, device: a.DeviceID != "",
 	}
-}
-
-// proceed takes an identified user to the next page of the journey, or to the answer when there is none.
-func (b *Browser) proceed(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester) error {
-	page, err := b.nextPage(c.Request().Context(), &a, s, client)
-	if err != nil {
-		return err
-	}
-	if page != "" {
-		return c.Redirect(seeOther(c), b.at(page, a.ID))
-	}
-	return b.finish(c, a, s, client)
 }
 
 // finish ends the transaction, which only one of several racing requests can do, and answers with a code.
@@ -153,42 +159,4 @@ func (b *Browser) end(c echo.Context, a store.Authorization) error {
 	}
 	b.cookies().Delete(c, transactionCookie(a.ID))
 	return nil
-}
-
-// issue is step 18: a new code and the answer that carries it.
-func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester, to reply) error {
-	ctx := c.Request().Context()
-	if _, err := b.person(ctx, s, a); err != nil {
-		return err
-	}
-	if a.DeviceID != "" {
-		return b.endDevice(c, a, to)
-	}
-	code := secret.NewToken()
-	answer := url.Values{"code": {code}}
-	if err := b.tellSession(c, a, answer); err != nil {
-		return err
-	}
-	err := b.Codes.AddCode(ctx, store.AuthorizationCode{
-		Hash: b.Keys.MAC(secret.ForCode, code), ClientID: a.ClientID, UserID: a.UserID, RedirectURI: a.RedirectURI,
-		RedirectOmitted: a.RedirectOmitted, Scopes: a.Scopes, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge,
-		SessionID: a.SessionID, HookParams: a.HookParams, AuthTime: a.AuthTime, ACR: a.ACR, AMR: a.AMR, ExpiresAt: b.Now().Add(client.codeLife()),
-	})
-	if err != nil {
-		return fmt.Errorf("issue code: %w", err)
-	}
-	b.Audit.Record(ctx, audit.AuthzRequestGrantCreated, audit.List("scopes", a.Scopes), audit.Detail("idp", a.Provider))
-	return b.send(c, to, answer)
-}
-
-// person returns the user of a transaction, who may have been blocked since the sign-in.
-func (b *Browser) person(ctx context.Context, s *settings.Snapshot, a store.Authorization) (store.Account, error) {
-	account, err := b.People.Person(ctx, a.UserID)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Account{}, journeyUserGone.Because(err).About(audit.Reason("account ended or disabled"))
-	}
-	if err != nil {
-		return store.Account{}, fmt.Errorf("read person: %w", err)
-	}
-	return account, nil
 }

@@ -81,42 +81,48 @@ func TestAuthorizeAnswersTheClient(t *testing.T) {
 		error string
 		state string
 		audit audit.Code
+
+		fragment bool // the answer is one of the implicit grant
 	}{
-		{"no response type", parameters("web", "response_type", ""), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"repeated parameter", repeated, "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"repeated state", twoStates, "invalid_request", "", audit.AuthzRequestInvalid},
-		{"state too long", parameters("web", "state", strings.Repeat("s", 2049)), "invalid_request", "", audit.AuthzRequestInvalid},
-		{"state with a control character", parameters("web", "state", "a\rb"), "invalid_request", "", audit.AuthzRequestInvalid},
-		{"state beyond ASCII", parameters("web", "state", "zürich"), "invalid_request", "", audit.AuthzRequestInvalid},
-		{"nonce with a control character", parameters("web", "nonce", "a\nb"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"nonce too long", parameters("web", "nonce", strings.Repeat("n", 513)), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"response mode", parameters("web", "response_mode", "fragment"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"form post to an app", parameters(phoneOne, "response_mode", "form_post"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"unknown response type", parameters("web", "response_type", "code id_token"), "unsupported_response_type", "s1", audit.AuthzRequestInvalidResponseType},
-		{"implicit", parameters("web", "response_type", "token"), "unauthorized_client", "s1", audit.AuthzRequestInvalidResponseType},
-		{"grant off", parameters("grantless"), "unauthorized_client", "s1", audit.AuthzRequestInvalidResponseType},
-		{"no user registration", parameters(phoneNoUser), "unauthorized_client", "s1", audit.AuthzRequestInvalidResponseType},
-		{"public without PKCE", parameters("asking", "code_challenge", "", "code_challenge_method", ""), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"key installation without PKCE", parameters(phoneTwo, "code_challenge", "", "code_challenge_method", ""), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"plain", parameters("web", "code_challenge", goodVerifier, "code_challenge_method", "plain"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"plain by default", parameters("web", "code_challenge", goodChallenge), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"short challenge", parameters("web", "code_challenge", "abc", "code_challenge_method", "S256"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"method without challenge", parameters("web", "code_challenge_method", "S256"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"scope not allowed", parameters("web", "scope", "read other"), "invalid_scope", "s1", audit.AuthzRequestScopeInvalid},
-		{"scope malformed", parameters("web", "scope", "read  pay"), "invalid_scope", "s1", audit.AuthzRequestScopeInvalid},
-		{"no scope", parameters("scopeless"), "invalid_scope", "s1", audit.AuthzRequestScopeInvalid},
-		{"unknown prompt", parameters("web", "prompt", "dance"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"none is not alone", parameters("web", "prompt", "none login"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"negative max_age", parameters("web", "max_age", "-1"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"two acr values", parameters("web", "acr_values", "a b"), "invalid_request", "s1", audit.AuthzRequestInvalid},
-		{"foreign provider", parameters("web", "idp", "api"), "invalid_request", "s1", audit.UnableToDetermineIdentityProvider},
-		{"disabled provider", parameters("web", "idp", "closed"), "invalid_request", "s1", audit.UnableToDetermineIdentityProvider},
-		{"provider without pages", parameters("apionly"), "server_error", "s1", audit.UnableToDetermineIdentityProvider},
-		{"nobody signed in", parameters("web", "prompt", "none"), "login_required", "s1", audit.AuthnRequestLoginRequired},
+		{"no response type", parameters("web", "response_type", ""), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"repeated parameter", repeated, "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"repeated state", twoStates, "invalid_request", "", audit.AuthzRequestInvalid, false},
+		{"state too long", parameters("web", "state", strings.Repeat("s", 2049)), "invalid_request", "", audit.AuthzRequestInvalid, false},
+		{"state with a control character", parameters("web", "state", "a\rb"), "invalid_request", "", audit.AuthzRequestInvalid, false},
+		{"state beyond ASCII", parameters("web", "state", "zürich"), "invalid_request", "", audit.AuthzRequestInvalid, false},
+		{"nonce with a control character", parameters("web", "nonce", "a\nb"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"nonce too long", parameters("web", "nonce", strings.Repeat("n", 513)), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"response mode", parameters("web", "response_mode", "fragment"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"form post to an app", parameters(phoneOne, "response_mode", "form_post"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"unknown response type", parameters("web", "response_type", "code id_token"), "unsupported_response_type", "s1", audit.AuthzRequestInvalidResponseType, false},
+		{"implicit", parameters("web", "response_type", "token"), "unauthorized_client", "s1", audit.AuthzRequestInvalidResponseType, true},
+		{"grant off", parameters("grantless"), "unauthorized_client", "s1", audit.AuthzRequestInvalidResponseType, false},
+		{"no user registration", parameters(phoneNoUser), "unauthorized_client", "s1", audit.AuthzRequestInvalidResponseType, false},
+		{"public without PKCE", parameters("asking", "code_challenge", "", "code_challenge_method", ""), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"key installation without PKCE", parameters(phoneTwo, "code_challenge", "", "code_challenge_method", ""), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"plain", parameters("web", "code_challenge", goodVerifier, "code_challenge_method", "plain"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"plain by default", parameters("web", "code_challenge", goodChallenge), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"short challenge", parameters("web", "code_challenge", "abc", "code_challenge_method", "S256"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"method without challenge", parameters("web", "code_challenge_method", "S256"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"scope not allowed", parameters("web", "scope", "read other"), "invalid_scope", "s1", audit.AuthzRequestScopeInvalid, false},
+		{"scope malformed", parameters("web", "scope", "read  pay"), "invalid_scope", "s1", audit.AuthzRequestScopeInvalid, false},
+		{"no scope", parameters("scopeless"), "invalid_scope", "s1", audit.AuthzRequestScopeInvalid, false},
+		{"unknown prompt", parameters("web", "prompt", "dance"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"none is not alone", parameters("web", "prompt", "none login"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"negative max_age", parameters("web", "max_age", "-1"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"two acr values", parameters("web", "idp", "saml", "acr_values", "a b"), "invalid_request", "s1", audit.AuthzRequestInvalid, false},
+		{"foreign provider", parameters("web", "idp", "api"), "invalid_request", "s1", audit.UnableToDetermineIdentityProvider, false},
+		{"disabled provider", parameters("web", "idp", "closed"), "invalid_request", "s1", audit.UnableToDetermineIdentityProvider, false},
+		{"provider without pages", parameters("apionly"), "server_error", "s1", audit.UnableToDetermineIdentityProvider, false},
+		{"nobody signed in", parameters("web", "prompt", "none"), "login_required", "s1", audit.AuthnRequestLoginRequired, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := s.visitor(t).get("/oauth/authorize?" + tc.query.Encode())
-			q := answerOf(t, a).Query()
+			back := answerOf(t, a)
+			q := back.Query()
+			if tc.fragment {
+				q, _ = url.ParseQuery(back.Fragment)
+			}
 			if a.Status != http.StatusFound || q.Get("error") != tc.error || q.Get("state") != tc.state ||
 				q.Get("iss") != audittest.Issuer || q.Get("error_description") == "" || q.Has("code") {
 				t.Errorf("%d %v", a.Status, q)

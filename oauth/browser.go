@@ -9,16 +9,19 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
+	"tokenserver/internal/entitlement"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/sessions"
 	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/internal/web"
 	"tokenserver/store"
 )
 
-// Browser serves the authorization endpoint and what follows it in the browser: consent, and the way back to the
-// client. Every field is required.
+// Browser serves the authorization endpoint and what follows it in the browser: the code of a text message, consent, and
+// the way back to the client. Every field but SMS is required.
 type Browser struct {
 	Audit          *audit.Recorder
 	Now            func() time.Time
@@ -39,7 +42,32 @@ type Browser struct {
 	Devices        deviceLogins
 	Marks          codeMarks
 	Guesses        limiter // of user codes
+	Accounts       accounts
+	Tokens         tokenMaker
+	Hooks          hookAsker
+	Scopes         scopeVerifier
+	SMS            smsSender // nil = no text message can be sent
+	StepUps        stepUps
 	Pages          *pages.Pages
+}
+
+// tokenMaker makes what the implicit grant answers with; see token.Service.
+type tokenMaker interface {
+	// Issue joins the transaction of ctx. Errors: token.ErrIDToken.
+	Issue(ctx context.Context, g token.Grant) (token.Issued, error)
+	// IDTokenAlone errors: token.ErrIDToken.
+	IDTokenAlone(ctx context.Context, g token.Grant) (string, error)
+}
+
+// hookAsker asks web hooks; see hooks.Service. Errors: hooks.Failure.
+type hookAsker interface {
+	CustomizeToken(ctx context.Context, hook *settings.WebHook, q hooks.TokenQuestion) (hooks.TokenAnswer, error)
+	CustomizeUser(ctx context.Context, hook *settings.WebHook, q hooks.UserQuestion) (map[string]any, error)
+}
+
+// scopeVerifier asks who is entitled to scopes; see entitlement.Service. Errors: entitlement.NoVerdict.
+type scopeVerifier interface {
+	Check(ctx context.Context, userID, externalID string, scopes []string) (entitlement.Refusal, error)
 }
 
 // limiter counts how often a network begins something; see ratelimit.Limiter.
@@ -92,10 +120,15 @@ type browserSessions interface {
 	Find(ctx context.Context, hash []byte) (b store.BrowserSession, moved bool, err error)
 	// Open goes on with former when that is not nil.
 	Open(ctx context.Context, b store.BrowserSession, former *store.BrowserSession) (store.BrowserSession, error)
-	// Join errors: store.ErrNotFound.
-	Join(ctx context.Context, b store.BrowserSession, clientID string) error
+	sessionUses
 	// End joins the transaction of ctx.
 	End(ctx context.Context, b store.BrowserSession, policy sessions.TokenPolicy) (sessions.Ended, error)
+}
+
+// sessionUses is what happens to a live session. Errors: store.ErrNotFound.
+type sessionUses interface {
+	Join(ctx context.Context, b store.BrowserSession, clientID string) error
+	StepUp(ctx context.Context, b store.BrowserSession) error
 }
 
 // consents keeps what users have agreed to.
@@ -120,6 +153,8 @@ func (b *Browser) Routes(g *echo.Group) {
 	g.GET(continuePath, b.goOn, pages)
 	g.GET(verificationPath, b.userCodePage, pages)
 	g.POST(verificationPath, b.enterUserCode, pages)
+	g.GET(stepUpPath, b.stepUpPage, pages)
+	g.POST(stepUpPath, b.stepUp, pages)
 	g.GET(consentPath, b.consentPage, pages)
 	g.POST(consentPath, b.decide, pages)
 }
@@ -127,6 +162,7 @@ func (b *Browser) Routes(g *echo.Group) {
 // The paths of the journey, below the issuer.
 const (
 	continuePath = "/authorize/continue"
+	stepUpPath   = "/sms-step-up"
 	consentPath  = "/consent"
 )
 

@@ -18,7 +18,10 @@ import (
 	"tokenserver/internal/appgate"
 	"tokenserver/internal/audittest"
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/entitlement"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/keys"
+	"tokenserver/internal/outbound"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
@@ -60,6 +63,9 @@ func browserDocument() settings.Document {
 			{ID: "window", Type: "DOOR", Namespace: "people"},
 			{ID: "closed", Type: "DOOR", Namespace: "people", Disabled: true},
 			{ID: "api", Type: "API"},
+			{ID: "saml", Type: settings.SAMLProvider, Namespace: "people"},
+			{ID: "oidc", Type: settings.OIDCProvider, Namespace: "people"},
+			{ID: "proxy", Type: settings.HeaderProvider, Namespace: "people"},
 		},
 		Scopes: []settings.Scope{
 			{ID: "read", PersistentConsent: true, Descriptions: map[string]string{"en": "read your letters", "nl": "uw brieven lezen"}},
@@ -77,7 +83,7 @@ func browserDocument() settings.Document {
 		WebClients: []settings.WebClient{
 			{
 				ID: "web", Name: "The Web", Grants: code, RedirectURLs: []string{"https://web.example/back"}, DefaultScopes: []string{"read"},
-				AdditionalScopes: []string{"openid", "profile", "pay", "silent"}, AdditionalProviders: []string{"window", "closed"},
+				AdditionalScopes: []string{"openid", "profile", "pay", "silent"}, AdditionalProviders: []string{"window", "closed", "saml", "oidc", "proxy"},
 				IdentityProvider: "door", Authentication: settings.SecretBasic, SkipConsent: true,
 			},
 			{
@@ -173,11 +179,13 @@ func (s *browserServer) wire(t *testing.T) {
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Devices: e.Redis, Marks: e.Store, Guesses: limit(e, "user-codes", 5),
+		Accounts: e.Store, Tokens: s.tokens, StepUps: e.Store, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
+		Hooks:   &hooks.Service{Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID, Log: e.Log},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	s.ring = ring
 	d := &door{s}
-	s.browser.Providers = oauth.Providers{"DOOR": d}
+	s.browser.Providers = oauth.Providers{"DOOR": d, settings.SAMLProvider: d, settings.OIDCProvider: d, settings.HeaderProvider: d}
 	handler := &oauth.Handler{
 		Audit: e.Recorder, Now: e.Now, NewID: e.NewID, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings,
 		Store: e.Store, Tokens: s.tokens, Signing: ring, Accounts: e.Store, Profiles: s,

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -42,7 +43,7 @@ const (
 )
 
 // openScopes returns the scopes that the user must be asked for: those without a stored consent, those that are asked
-// every time, all of them with prompt=consent; none when the client skips consent. A scope that the settings do not
+// every time, all of them with prompt=consent and for a device; none when the client skips consent. A scope that the settings do not
 // describe, such as openid, lasts.
 func (b *Browser) openScopes(ctx context.Context, s *settings.Snapshot, client requester, a store.Authorization) ([]string, error) {
 	if client.skipsConsent() && a.DeviceID == "" {
@@ -77,17 +78,14 @@ func (b *Browser) consentPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.State == store.AtProvider {
-		return c.Redirect(http.StatusFound, b.at(continuePath, a.ID))
+	if ready, err := b.readyToConsent(c.Request().Context(), &a, s, client); err != nil || !ready {
+		return b.elsewhere(c, a, err)
 	}
 	open, err := b.openScopes(c.Request().Context(), s, client, a)
 	if err != nil {
 		return err
 	}
-	if len(open) == 0 {
-		return b.finish(c, a, s, client)
-	}
-	person, err := b.person(c.Request().Context(), s, a)
+	person, err := b.person(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}
@@ -104,17 +102,31 @@ func (b *Browser) consentPage(c echo.Context) error {
 	page := pages.Consent{
 		Language: a.Language, ClientName: client.name(), UserName: displayName(person), Action: publicPath(b.Issuer) + consentPath,
 		RedirectURI: a.RedirectURI, Posted: append([]pages.Field{{Name: "t", Value: a.ID}, {Name: "csrf_token", Value: token}}, boundFields(a)...),
-		AskedOneTime: a.DeviceID != "" || !slices.ContainsFunc(open, func(scope string) bool { return lasting(s, scope) }),
 	}
 	for _, scope := range open {
 		if text := b.describe(s, scope, a.Language); text != "" {
-			page.Scopes = append(page.Scopes, text)
+			page.Scopes = append(page.Scopes, pages.Asked{Text: text, Once: a.DeviceID != "" || !lasting(s, scope)})
 		}
 	}
 	if c.QueryParam("again") != "" {
 		page.Notice = "consent.again"
 	}
 	return b.Pages.Consent(c, http.StatusOK, page)
+}
+
+// readyToConsent tells whether the consent page is what the journey has come to.
+func (b *Browser) readyToConsent(ctx context.Context, a *store.Authorization, s *settings.Snapshot, client requester) (bool, error) {
+	address, err := b.nextPage(ctx, a, s, client)
+	return err == nil && address == b.at(consentPath, a.ID), err
+}
+
+// elsewhere answers the browser that asks for a page to which its journey has not come, or no longer: it goes where the
+// journey stands. err is the failure of a step.
+func (b *Browser) elsewhere(c echo.Context, a store.Authorization, err error) error {
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return b.breakOff(c, a, err)
+	}
+	return c.Redirect(seeOther(c), b.GoOnURL(a.ID))
 }
 
 // describe returns what a scope means to a person: its description in the user's language, else in English, else our own
@@ -145,7 +157,7 @@ func boundFields(a store.Authorization) []pages.Field {
 	return []pages.Field{
 		{Name: "client_id", Value: a.ClientID},
 		{Name: "scope", Value: strings.Join(scopes, " ")},
-		{Name: "response_type", Value: "code"},
+		{Name: "response_type", Value: responseType(a.ResponseType).parameter()},
 		{Name: "redirect_uri", Value: a.RedirectURI},
 		{Name: "state", Value: a.RequestState},
 		{Name: "nonce", Value: a.Nonce},

@@ -49,7 +49,7 @@ func pageLanguage(c echo.Context) string {
 // reply is where and how an authorization request is answered. The redirect address has been verified.
 type reply struct {
 	redirectURI string
-	mode        string // response mode: modeQuery or modeForm
+	mode        string // response mode: modeQuery, modeFragment or modeForm
 	state       string // "" = none
 	language    string
 	clientName  string
@@ -59,8 +59,9 @@ type reply struct {
 
 // The response modes (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
 const (
-	modeQuery = "query"
-	modeForm  = "form_post"
+	modeQuery    = "query"
+	modeFragment = "fragment"
+	modeForm     = "form_post"
 )
 
 // fail answers with an error response (RFC 6749 §4.1.2.1).
@@ -94,10 +95,28 @@ func (b *Browser) send(c echo.Context, r reply, answer url.Values) error {
 	case r.completion:
 		return b.Pages.Complete(c, http.StatusOK, pages.Complete{
 			Language: r.language, ClientName: r.clientName, Refused: answer.Has("error"),
-			Target: withParameters(r.redirectURI, answer),
+			Target: r.target(answer),
 		})
 	}
-	return c.Redirect(seeOther(c), withParameters(r.redirectURI, answer))
+	return c.Redirect(seeOther(c), r.target(answer))
+}
+
+// target is the redirect address with the answer in its query or as its fragment. A registered address has no fragment.
+func (r reply) target(answer url.Values) string {
+	if r.mode == modeFragment {
+		return r.redirectURI + "#" + answer.Encode()
+	}
+	return withParameters(r.redirectURI, answer)
+}
+
+// leadTo sends the browser to a page of somebody else that the settings name, after a failure that the user can mend
+// there. The client is not told.
+func (b *Browser) leadTo(address string) ending {
+	return func(c echo.Context, _ outcome.Failure) error {
+		web.NoStore(c)
+		c.Response().Header().Set("Referrer-Policy", "no-referrer")
+		return c.Redirect(seeOther(c), address)
+	}
 }
 
 // seeOther is the status of a redirect: 303 after a POST, so that no form travels on; never 307 or 308.

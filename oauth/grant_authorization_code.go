@@ -94,7 +94,7 @@ func codeMismatch(code store.AuthorizationCode, r *tokenRequest) string {
 		return "code_verifier without code_challenge"
 	case code.CodeChallenge != "" && verifier == "":
 		return "code_verifier missing"
-	case code.CodeChallenge != "" && (!goodVerifier(verifier) || !verifies(verifier, code.CodeChallenge)):
+	case code.CodeChallenge != "" && (!goodVerifier(verifier) || !verifies(verifier, code.CodeChallenge, code.ChallengeMethod)):
 		return "code_verifier"
 	}
 	return ""
@@ -145,7 +145,7 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) 
 		}
 	}
 	g.Kind, g.UserID, g.CodeHash = store.DefaultToken, code.UserID, code.Hash
-	g.AuthTime, g.ACR, g.AMR, g.Nonce = code.AuthTime, code.ACR, code.AMR, code.Nonce
+	g.AuthTime, g.ACR, g.AMR, g.Nonce, g.AccessClaims = code.AuthTime, code.ACR, code.AMR, code.Nonce, code.AccessClaims
 	g.SessionID, g.HookParams = code.SessionID, code.HookParams
 	if g.IDToken = slices.Contains(code.Scopes, scopeOpenID); g.IDToken {
 		g.Claims = claimsOf(account, code.Scopes)

@@ -64,7 +64,8 @@ func FuzzSplitScopes(f *testing.F) {
 // TestChallenges holds the vector of RFC 7636 appendix B and the forms of verifier and challenge.
 func TestChallenges(t *testing.T) {
 	const verifier, challenge = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-	if !goodVerifier(verifier) || !goodChallenge(challenge) || !verifies(verifier, challenge) || verifies(challenge, verifier) {
+	if !goodVerifier(verifier) || !goodChallenge(challenge) || !verifies(verifier, challenge, "") || verifies(challenge, verifier, "") ||
+		!verifies(verifier, verifier, plainChallenge) || verifies(verifier, challenge, plainChallenge) {
 		t.Error("RFC 7636 appendix B")
 	}
 	for _, bad := range []string{"", strings.Repeat("a", 42), strings.Repeat("a", 129), strings.Repeat("a", 43) + "+", strings.Repeat("ä", 43)} {

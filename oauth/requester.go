@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/settings"
 	"tokenserver/store"
 )
@@ -74,12 +75,39 @@ func (r requester) mayAuthorize() bool {
 	return r.Web.Allows(settings.AuthorizationCode)
 }
 
-// needsPKCE: public clients, and installations that authenticate by key.
+// mayImplicit tells whether the implicit grant is on: only for web clients that have it.
+func (r requester) mayImplicit() bool { return !r.app() && r.Web.Allows(settings.Implicit) }
+
+// needsPKCE: public clients, those that are set so, and installations that authenticate by key.
 func (r requester) needsPKCE() bool {
 	if r.app() {
 		return r.Installation.APIVersion >= 2
 	}
-	return r.Web.Public()
+	return r.Web.Public() || r.Web.RequirePKCE
+}
+
+// wantsSMS tells whether a user must type the code of a text message besides signing in.
+func (r requester) wantsSMS() bool {
+	if r.app() {
+		return r.Application.AdditionalAuthentication == settings.AdditionalSMS
+	}
+	return r.Web.AdditionalAuthentication == settings.AdditionalSMS
+}
+
+// answersFromSession tells whether prompt=none may be answered from the browser's session, without the identity provider.
+func (r requester) answersFromSession() bool {
+	return r.app() || r.Web.OpenIDConnect.SessionBasedAuthentication == nil || *r.Web.OpenIDConnect.SessionBasedAuthentication
+}
+
+// hook returns the client's web hook of a kind, nil when there is none.
+func (r requester) hook(s *settings.Snapshot, kind settings.HookType) *settings.WebHook {
+	ids := []string(nil)
+	if r.app() {
+		ids = r.Application.WebHooks
+	} else {
+		ids = r.Web.WebHooks
+	}
+	return hooks.Of(s, ids, kind)
 }
 
 func (r requester) skipsConsent() bool {

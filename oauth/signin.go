@@ -60,13 +60,20 @@ func (b *Browser) Identified(c echo.Context, a store.Authorization, id store.Ide
 	case err != nil:
 		return fmt.Errorf("identify user: %w", err)
 	}
+	level := id.Level
+	if level == "" && (id.Attributes != nil || !provider.Vouches()) { // else the attributes are those of an earlier sign-in
+		level = person.Attributes.Text("authenticationLevel")
+	}
+	if _, err := parseLevel(level); err != nil { // a session at such a level would be of no use
+		return unsupportedLevel(level).Because(err).About(audit.User(person.ID), audit.Detail("idp", a.Provider))
+	}
 	former, err := b.anySession(c)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	next := a
 	next.State, next.UserID, next.AuthTime, next.AMR = store.Identified, person.ID, id.AuthTime, id.AMR
-	next.Level, next.ACR, next.SessionID = id.Level, id.ACR, sessionIDFor(former, person.ID, b.Sessions.NewSessionID)
+	next.Level, next.ACR, next.SessionID = level, id.ACR, sessionIDFor(former, person.ID, b.Sessions.NewSessionID)
 	if next.AuthTime.IsZero() {
 		next.AuthTime = b.Now()
 	}

@@ -48,6 +48,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Consents: s.sql, Installations: s.sql, Pages: pages,
 		People:  &people.Service{Accounts: s.sql, Settings: s.settings, Clients: s.sql, Now: s.now},
 		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
+		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql,
 	}
 	accounts := &idp.Accounts{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,

@@ -27,6 +27,9 @@ const (
 	LoginRequired
 	ConsentRequired
 	InteractionRequired
+	RequestNotSupported
+	RequestURINotSupported
+	UnmetAuthentication
 	Forbidden
 	ServiceUnavailable
 	// App installations: registration, validation, upgrade.
@@ -91,6 +94,9 @@ var codes = [...]struct {
 	LoginRequired:           {"login_required", http.StatusBadRequest},
 	ConsentRequired:         {"consent_required", http.StatusBadRequest},
 	InteractionRequired:     {"interaction_required", http.StatusBadRequest},
+	RequestNotSupported:     {"request_not_supported", http.StatusBadRequest},
+	RequestURINotSupported:  {"request_uri_not_supported", http.StatusBadRequest},
+	UnmetAuthentication:     {"unmet_authentication_requirements", http.StatusBadRequest},
 	Forbidden:               {"forbidden", http.StatusForbidden},
 	ServiceUnavailable:      {"service_unavailable", http.StatusServiceUnavailable},
 	InvalidHeader:           {"invalid_header", http.StatusBadRequest},

@@ -21,7 +21,10 @@ import (
 	"tokenserver/internal/appgate"
 	"tokenserver/internal/audittest"
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/entitlement"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/keys"
+	"tokenserver/internal/outbound"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
@@ -108,7 +111,9 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Devices: e.Redis, Marks: e.Store,
-		Guesses: &ratelimit.Limiter{Counts: e.Redis, Name: "user-codes", Limit: 5, Window: 10 * time.Minute, Now: e.Now},
+		Guesses:  &ratelimit.Limiter{Counts: e.Redis, Name: "user-codes", Limit: 5, Window: 10 * time.Minute, Now: e.Now},
+		Accounts: e.Store, Tokens: tokens, StepUps: e.Store, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
+		Hooks:   &hooks.Service{Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID, Log: e.Log},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	accounts := &idp.Accounts{

@@ -21,9 +21,15 @@ func kinds() []kind {
 		{"consent", "consent.title", []any{
 			Consent{ClientName: client, UserName: "Ann", Action: "/consent", Posted: []Field{{"t", "t"}, {"csrf_token", "f"}}},
 			Consent{
-				ClientName: client, UserName: "Ann", Action: "/consent", Posted: []Field{{"t", "t"}}, Scopes: []string{"see your accounts"},
-				AskedOneTime: true, Notice: "consent.again",
+				ClientName: client, UserName: "Ann", Action: "/consent", Posted: []Field{{"t", "t"}}, Scopes: []Asked{{"see your accounts", false}, {"pay", true}},
+				Notice: "consent.again",
 			},
+			Consent{ClientName: client, UserName: "Ann", Action: "/consent", Posted: []Field{{"t", "t"}}, Scopes: []Asked{{"pay", true}}},
+		}},
+		{"sms-step-up", "stepup.title", []any{
+			StepUp{ClientName: client, Action: "/sms-step-up", TransactionID: "t", FormToken: "f", NumberEnding: "78", Digits: 6, MaySendAgain: true},
+			StepUp{ClientName: client, Action: "/sms-step-up", TransactionID: "t", FormToken: "f", NumberEnding: "78", Digits: 6, Notice: "stepup.wrong"},
+			StepUp{ClientName: client, Action: "/sms-step-up", TransactionID: "t", FormToken: "f", NumberEnding: "78", Digits: 6, Notice: "stepup.sent"},
 		}},
 		{"user-code", "device.title", []any{
 			UserCode{Action: "/verification", FormToken: "f"},

@@ -28,16 +28,41 @@ func (p *Pages) SignIn(c echo.Context, status int, page SignIn) error {
 // Consent is the page that asks the user whether a client may get what it asked for. The posted values come back and
 // are compared with what the form token is bound to.
 type Consent struct {
-	Language     string
-	ClientName   string
-	UserName     string
-	Scopes       []string // descriptions in the user's language
-	Action       string
-	Posted       []Field
-	RedirectURI  string
-	AskedOneTime bool // some of it is asked each time
-	Notice       string
+	Language    string
+	ClientName  string
+	UserName    string
+	Scopes      []Asked // what the user is asked for
+	Action      string
+	Posted      []Field
+	RedirectURI string
+	Notice      string
 }
+
+// Asked is one scope on the consent page.
+type Asked struct {
+	Text string // its description in the user's language
+	Once bool   // it is asked each time
+}
+
+// Lasts returns how long the consent lasts: the key of the text that says so.
+func (p Consent) Lasts() string {
+	once := 0
+	for _, asked := range p.Scopes {
+		if asked.Once {
+			once++
+		}
+	}
+	switch {
+	case once == 0:
+		return "consent.lasting"
+	case once == len(p.Scopes):
+		return "consent.once"
+	}
+	return "consent.mixed"
+}
+
+// Mixed tells whether a part of the scopes is asked each time, which then stands beside it.
+func (p Consent) Mixed() bool { return p.Lasts() == "consent.mixed" }
 
 // Field is one hidden input.
 type Field struct{ Name, Value string }

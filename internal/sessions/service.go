@@ -25,11 +25,17 @@ type Service struct {
 // keeper is the transaction state: Redis.
 type keeper interface {
 	AddSession(ctx context.Context, b store.BrowserSession) error
-	TouchSession(ctx context.Context, hash []byte, expires time.Time) error
-	JoinSession(ctx context.Context, hash []byte, clientID string) error
+	uses
 	Session(ctx context.Context, hash []byte) (store.BrowserSession, error)
 	SessionsOf(ctx context.Context, userID string) ([]store.BrowserSession, error)
 	EndSession(ctx context.Context, b store.BrowserSession) error
+}
+
+// uses is what happens to a live session. Errors: store.ErrNotFound.
+type uses interface {
+	TouchSession(ctx context.Context, hash []byte, expires time.Time) error
+	JoinSession(ctx context.Context, hash []byte, clientID string) error
+	RaiseSession(ctx context.Context, hash []byte) error
 }
 
 // outbox takes jobs in the transaction of ctx.
@@ -112,6 +118,15 @@ func (s *Service) Open(ctx context.Context, b store.BrowserSession, former *stor
 func (s *Service) Join(ctx context.Context, b store.BrowserSession, clientID string) error {
 	if err := s.Store.JoinSession(ctx, b.Hash, clientID); err != nil {
 		return fmt.Errorf("join session: %w", err)
+	}
+	return nil
+}
+
+// StepUp notes that the user of a session has typed the code of a text message: its level is raised until the user signs
+// in again. Errors: store.ErrNotFound when the session is over.
+func (s *Service) StepUp(ctx context.Context, b store.BrowserSession) error {
+	if err := s.Store.RaiseSession(ctx, b.Hash); err != nil {
+		return fmt.Errorf("step up session: %w", err)
 	}
 	return nil
 }

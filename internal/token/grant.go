@@ -38,6 +38,8 @@ type Grant struct {
 	Refresh     bool           // make a refresh token
 	IDToken     bool           // make an ID token
 	Claims      map[string]any // further claims of the ID token
+
+	AccessClaims map[string]any // further claims of a JWT access token, from a hook; those of the protocol win
 }
 
 // Issued is what a grant made.

@@ -42,13 +42,20 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 		claims["amr"] = g.AMR
 	}
 	text, err := s.Ring.SignWith(ctx, typeIDToken, func(algorithm string) any {
-		claims["at_hash"] = leftHalf(algorithm, bearer)
+		if bearer != "" {
+			claims["at_hash"] = leftHalf(algorithm, bearer)
+		}
 		return claims
 	})
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrIDToken, err)
 	}
 	return text, nil
+}
+
+// IDTokenAlone makes the ID token of a grant that has no access token (OpenID Connect Core §3.2). Errors: ErrIDToken.
+func (s *Service) IDTokenAlone(ctx context.Context, g Grant) (string, error) {
+	return s.idToken(ctx, g, "", s.Now())
 }
 
 // leftHalf is the left half of the hash of a text, with the hash of the signature's algorithm: at_hash of an access token

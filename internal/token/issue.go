@@ -3,8 +3,10 @@ package token
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -90,7 +92,7 @@ func (s *Service) newAccessToken(ctx context.Context, g Grant, t *store.AccessTo
 		return bearer, nil
 	}
 	t.ID = "AT." + s.NewID()
-	bearer, err := s.Ring.Sign(ctx, typeAccessToken, s.accessClaims(t))
+	bearer, err := s.Ring.Sign(ctx, typeAccessToken, furtherClaims{s.accessClaims(t), g.AccessClaims})
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
@@ -121,6 +123,30 @@ func end(now time.Time, life time.Duration) time.Time {
 		return time.Time{}
 	}
 	return now.Add(life)
+}
+
+// furtherClaims are the claims of an access token and those that a hook has added.
+type furtherClaims struct {
+	own   accessClaims
+	added map[string]any
+}
+
+// MarshalJSON writes one object. A claim of the protocol cannot be written twice.
+func (c furtherClaims) MarshalJSON() ([]byte, error) {
+	own, err := json.Marshal(c.own)
+	if err != nil || len(c.added) == 0 {
+		return own, err
+	}
+	all := make(map[string]any, len(c.added)+16)
+	maps.Copy(all, c.added)
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(own, &members); err != nil {
+		return nil, err
+	}
+	for name, value := range members {
+		all[name] = value
+	}
+	return json.Marshal(all)
 }
 
 // accessClaims are the claims of a JWT access token (RFC 9068 §2.2), and those that older gateways read.

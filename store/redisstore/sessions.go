@@ -33,6 +33,7 @@ const (
 	recordField  = "record"
 	expiresField = "expires_at" // ms
 	answerField  = "answer_at"  // ms
+	raisedField  = "stepped_up"
 	clientField  = "client:"
 )
 
@@ -94,6 +95,15 @@ func (s *Store) JoinSession(ctx context.Context, hash []byte, clientID string) e
 	return nil
 }
 
+// RaiseSession notes that the user of a session has typed the code of a text message. Errors: store.ErrNotFound.
+func (s *Store) RaiseSession(ctx context.Context, hash []byte) error {
+	err := settled(sessionUse.Run(ctx, s.client, []string{sessionKey(hash)}, 0, raisedField, "1").Text())
+	if err != nil {
+		return fmt.Errorf("raise session: %w", err)
+	}
+	return nil
+}
+
 // Session returns a browser session. Errors: store.ErrNotFound, store.ErrExpired.
 func (s *Store) Session(ctx context.Context, hash []byte) (store.BrowserSession, error) {
 	fields, err := s.client.HGetAll(ctx, sessionKey(hash)).Result()
@@ -119,6 +129,7 @@ func (s *Store) session(fields map[string]string) (store.BrowserSession, error) 
 		return time.Time{}
 	}
 	b.ExpiresAt, b.AnswerAt = moment(expiresField), moment(answerField)
+	b.SteppedUp = b.SteppedUp || fields[raisedField] != ""
 	for name := range fields {
 		if client, is := strings.CutPrefix(name, clientField); is {
 			b.Clients = append(b.Clients, client)

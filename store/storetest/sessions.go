@@ -14,6 +14,7 @@ type Sessions interface {
 	AddSession(ctx context.Context, b store.BrowserSession) error
 	TouchSession(ctx context.Context, hash []byte, expires time.Time) error
 	JoinSession(ctx context.Context, hash []byte, clientID string) error
+	RaiseSession(ctx context.Context, hash []byte) error
 	Session(ctx context.Context, hash []byte) (store.BrowserSession, error)
 	SessionsOf(ctx context.Context, userID string) ([]store.BrowserSession, error)
 	EndSession(ctx context.Context, b store.BrowserSession) error
@@ -80,6 +81,7 @@ func joinSession(t *testing.T, s Sessions, now func() time.Time) {
 	ctx := t.Context()
 	b := browserSession("join", "ann", now)
 	wantErr(t, s.JoinSession(ctx, b.Hash, "c"), store.ErrNotFound)
+	wantErr(t, s.RaiseSession(ctx, b.Hash), store.ErrNotFound)
 	b.Clients = []string{"first"}
 	must(t, s.AddSession(ctx, b))
 	race(t, func(i int) error { return s.JoinSession(ctx, b.Hash, fmt.Sprintf("c%02d", i%4)) })
