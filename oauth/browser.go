@@ -33,6 +33,7 @@ type Browser struct {
 	Authorizations authorizations
 	Codes          codeKeeper
 	Sessions       browserSessions
+	Logouts        logouts
 	Consents       consents
 	Installations  installations
 	Providers      Providers
@@ -115,9 +116,8 @@ type codeKeeper interface {
 
 // browserSessions keeps who is signed in at which browser; see sessions.Service.
 type browserSessions interface {
+	sessionFinder
 	NewSessionID() string
-	// Find moves the end of the session too. Errors: store.ErrNotFound.
-	Find(ctx context.Context, hash []byte) (b store.BrowserSession, moved bool, err error)
 	// Open goes on with former when that is not nil.
 	Open(ctx context.Context, b store.BrowserSession, former *store.BrowserSession) (store.BrowserSession, error)
 	sessionUses
@@ -129,6 +129,13 @@ type browserSessions interface {
 type sessionUses interface {
 	Join(ctx context.Context, b store.BrowserSession, clientID string) error
 	StepUp(ctx context.Context, b store.BrowserSession) error
+}
+
+// sessionFinder errors: store.ErrNotFound.
+type sessionFinder interface {
+	Find(ctx context.Context, hash []byte) (store.BrowserSession, error)
+	// Use moves the end of a session.
+	Use(ctx context.Context, b store.BrowserSession) (used store.BrowserSession, moved bool, err error)
 }
 
 // consents keeps what users have agreed to.
@@ -157,6 +164,8 @@ func (b *Browser) Routes(g *echo.Group) {
 	g.POST(stepUpPath, b.stepUp, pages)
 	g.GET(consentPath, b.consentPage, pages)
 	g.POST(consentPath, b.decide, pages)
+	b.logoutRoutes(g, pages)
+	g.GET(checkSessionPath, b.checkSession, pages)
 }
 
 // The paths of the journey, below the issuer.

@@ -20,7 +20,6 @@ const sessionCookie = "ts-session"
 // session returns the user who is signed in at this browser, and moves the end of the session.
 // Errors: store.ErrNotFound (nobody, ended, not a user any more, or signed in before the password was changed).
 func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
-	ctx := c.Request().Context()
 	found, err := b.anySession(c)
 	if err != nil {
 		return store.BrowserSession{}, err
@@ -29,33 +28,46 @@ func (b *Browser) session(c echo.Context) (store.BrowserSession, error) {
 	if p == nil || p.Disabled || b.Providers[p.Type] == nil {
 		return store.BrowserSession{}, store.ErrNotFound
 	}
-	person, err := b.People.Person(ctx, found.UserID)
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && found.AuthTime.Before(person.SignInsSince):
-		b.forgetSession(c)
-		return store.BrowserSession{}, store.ErrNotFound
-	case err != nil:
-		return store.BrowserSession{}, fmt.Errorf("find user of session: %w", err)
+	if err := b.checkSessionUser(c, found); err != nil {
+		return store.BrowserSession{}, err
 	}
-	return found, nil
+	used, moved, err := b.Sessions.Use(c.Request().Context(), found)
+	if err != nil {
+		return store.BrowserSession{}, fmt.Errorf("session of browser: %w", err)
+	}
+	if moved {
+		b.showBrowserState(c, used)
+	}
+	return used, nil
 }
 
-// anySession is session without a look at its user and provider: what is about to end needs none.
+// checkSessionUser tells whether the user of a session may still be signed in. Errors: store.ErrNotFound.
+func (b *Browser) checkSessionUser(c echo.Context, s store.BrowserSession) error {
+	person, err := b.People.Person(c.Request().Context(), s.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && s.AuthTime.Before(person.SignInsSince):
+		b.forgetSession(c)
+		return store.ErrNotFound
+	case err != nil:
+		return fmt.Errorf("find user of session: %w", err)
+	}
+	return nil
+}
+
+// anySession is session without a look at its user and provider, and without moving its end: what is about to end needs
+// neither.
 func (b *Browser) anySession(c echo.Context) (store.BrowserSession, error) {
 	value := b.cookies().Get(c, sessionCookie)
 	if value == "" {
 		return store.BrowserSession{}, store.ErrNotFound
 	}
-	found, moved, err := b.Sessions.Find(c.Request().Context(), b.sessionHash(value))
+	found, err := b.Sessions.Find(c.Request().Context(), b.sessionHash(value))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		b.forgetSession(c)
 		return store.BrowserSession{}, store.ErrNotFound
 	case err != nil:
 		return store.BrowserSession{}, fmt.Errorf("session of browser: %w", err)
-	}
-	if moved {
-		b.showBrowserState(c, found)
 	}
 	return found, nil
 }

@@ -41,6 +41,11 @@ type Logout struct {
 	RedirectURI string    `json:"redirect_uri,omitempty"`
 	State       string    `json:"state,omitempty"` // returned verbatim
 	Language    string    `json:"language,omitempty"`
-	Frames      []string  `json:"frames,omitempty"` // front-channel logout addresses
+	Asked       bool      `json:"asked,omitempty"` // the user has been asked, with a form of ours
+	BadHint     bool      `json:"bad_hint,omitempty"`
+	HintedUser  string    `json:"hinted_user,omitempty"` // of id_token_hint, with HintedSession
+	Frames      []string  `json:"frames,omitempty"`      // front-channel logout addresses
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+
+	HintedSession string `json:"hinted_session,omitempty"`
 }

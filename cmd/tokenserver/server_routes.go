@@ -45,7 +45,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
-		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Consents: s.sql, Installations: s.sql, Pages: pages,
+		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Logouts: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
 		People:  &people.Service{Accounts: s.sql, Settings: s.settings, Clients: s.sql, Now: s.now},
 		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql,

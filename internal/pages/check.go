@@ -132,6 +132,8 @@ func fields(page []byte) ([]string, error) {
 					found = append(found, fmt.Sprintf("the field %q", a.Val))
 				case a.Key == "id" && (a.Val == "continue" || a.Val == "answer"):
 					found = append(found, fmt.Sprintf("the element with id %q", a.Val))
+				case a.Key == "src" && t.Data == "iframe":
+					found = append(found, fmt.Sprintf("the frame of %q (.FrameElements)", a.Val))
 				case a.Key == "href" && t.Data == "a" && !strings.HasPrefix(a.Val, "#"):
 					found = append(found, fmt.Sprintf("the link to %q", a.Val))
 				}

@@ -106,7 +106,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 	}
 	browser := &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
-		Authorizations: e.Redis, Codes: e.Redis, Sessions: &sessions.Service{
+		Authorizations: e.Redis, Codes: e.Redis, Logouts: e.Redis, Sessions: &sessions.Service{
 			Store: e.Redis, Jobs: e.Store, Tokens: tokens, Marks: revocations, Settings: e.Settings, Wake: func(string) {}, Now: e.Now, NewID: e.NewID,
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},

@@ -43,6 +43,14 @@ func kinds() []kind {
 		}},
 		{"complete", "complete.title", []any{Complete{ClientName: client, Target: target}, Complete{ClientName: client, Target: target, Refused: true}}},
 		{"post", "post.title", []any{Post{Target: target, Fields: url.Values{"code": {"x"}}}}},
+		{"endsession-confirm", "logout.title", []any{
+			LogoutConfirm{UserName: "Ann", Action: "/logout/accept", ID: "t", FormToken: "f", Reject: "/logout/reject"},
+			LogoutConfirm{ClientName: client, UserName: "Ann", Action: "/logout/accept", ID: "t", FormToken: "f", Reject: "/logout/reject", Notice: "logout.again"},
+		}},
+		{"endsession-success", "signedout.title", []any{
+			SignedOut{}, SignedOut{Target: target}, SignedOut{Target: target, Frames: []string{"https://client.example/out?a=1&b=2"}},
+		}},
+		{"endsession-reject", "stay.title", []any{Stay{}}},
 		{"error", "error.title", []any{
 			Error{Code: "invalid_request", Text: "error.request"}, Error{Code: "invalid_request", Text: "error.request", TransactionID: "t"},
 		}},

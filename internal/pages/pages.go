@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"fmt"
+	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
@@ -25,6 +26,8 @@ type Pages struct {
 	made     sync.Map            // [2]*overlay: the client's, the default one → *set
 	assets   map[string]asset    // served name → content
 	names    map[string]string   // built-in file → served name
+
+	checkSession *template.Template // no page that people see, so no set replaces it
 }
 
 // New returns the built-in pages. publicURL is the public base URL with the path of the group that Routes gets, which is
@@ -45,6 +48,9 @@ func Open(publicURL, folder string) (*Pages, error) {
 	if p.builtIn, err = p.readBuiltIn(); err != nil {
 		return nil, fmt.Errorf("built-in pages: %w", err)
 	}
+	if p.checkSession, err = template.ParseFS(files, "templates/check-session.html"); err != nil {
+		return nil, fmt.Errorf("check session page: %w", err)
+	}
 	if folder != "" {
 		if err := p.readSets(folder); err != nil {
 			return nil, err
@@ -59,9 +65,10 @@ func (p *Pages) Sets() []string { return slices.Sorted(maps.Keys(p.overlays)) }
 // view is what a template sees.
 type view struct {
 	Language string
-	Title    string // key of the text
-	Script   bool   // the page carries the script
-	Logo     string // address of the client's logo; "" = none
+	Title    string   // key of the text
+	Script   bool     // the page carries the script
+	Frames   []string // origins of the frames in the page
+	Logo     string   // address of the client's logo; "" = none
 	Page     any
 	pages    *Pages
 	set      *set
@@ -157,6 +164,9 @@ func (p *Pages) protect(c echo.Context, v view, origins []string) {
 	}
 	if v.Script {
 		policy += "; script-src 'self'"
+	}
+	if len(v.Frames) > 0 {
+		policy += "; frame-src " + strings.Join(v.Frames, " ")
 	}
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentSecurityPolicy, policy)

@@ -124,7 +124,7 @@ func (p *Pages) readBuiltIn() (*set, error) {
 		}
 		s.texts[language] = textMap(texts)
 	}
-	for _, file := range []string{"page.css", "page.js", "icon.svg"} {
+	for _, file := range []string{"page.css", "page.js", "checksession.js", "icon.svg"} {
 		content, err := files.ReadFile("assets/" + file)
 		if err != nil {
 			return nil, err

@@ -66,27 +66,28 @@ const touchEvery = time.Minute
 // NewSessionID makes the id of a session, which clients get as the claim "sid".
 func (s *Service) NewSessionID() string { return s.NewID() }
 
-// Find returns the session of a browser and moves its end. moved tells that it did.
-// Errors: store.ErrNotFound (none, expired, or ended).
-func (s *Service) Find(ctx context.Context, hash []byte) (b store.BrowserSession, moved bool, err error) {
-	b, err = s.Store.Session(ctx, hash)
+// Find returns the session of a browser. Errors: store.ErrNotFound (none, expired, or ended).
+func (s *Service) Find(ctx context.Context, hash []byte) (store.BrowserSession, error) {
+	b, err := s.Store.Session(ctx, hash)
 	switch {
 	case errors.Is(err, store.ErrExpired), err == nil && s.Marks.SignedOut(b.ID):
-		return store.BrowserSession{}, false, store.ErrNotFound
+		return store.BrowserSession{}, store.ErrNotFound
 	case err != nil:
-		return store.BrowserSession{}, false, fmt.Errorf("find session: %w", err)
+		return store.BrowserSession{}, fmt.Errorf("find session: %w", err)
 	}
+	return b, nil
+}
+
+// Use moves the end of a session; moved tells that there was need to. Errors: store.ErrNotFound when it has ended
+// meanwhile.
+func (s *Service) Use(ctx context.Context, b store.BrowserSession) (used store.BrowserSession, moved bool, err error) {
 	inactivity, _ := s.Settings.Current().SessionLimits()
 	ends := earlier(s.Now().Add(inactivity), b.EndsAt)
 	if ends.Sub(b.ExpiresAt) < min(touchEvery, inactivity/2) {
 		return b, false, nil
 	}
-	err = s.Store.TouchSession(ctx, b.Hash, ends)
-	switch {
-	case errors.Is(err, store.ErrNotFound): // ended meanwhile
-		return store.BrowserSession{}, false, store.ErrNotFound
-	case err != nil:
-		return store.BrowserSession{}, false, fmt.Errorf("use session: %w", err)
+	if err := s.Store.TouchSession(ctx, b.Hash, ends); err != nil {
+		return b, false, fmt.Errorf("use session: %w", err)
 	}
 	b.ExpiresAt = ends
 	return b, true, nil

@@ -31,7 +31,9 @@ func profileSubject(clientID, profileID string) string {
 func sessionSubject(sessionID string) string { return "session:" + sessionID }
 
 // sessionOfClient is the tokens that one client got in a session.
-func sessionOfClient(sessionID, clientID string) string { return "session:" + sessionID + "/" + clientID }
+func sessionOfClient(sessionID, clientID string) string {
+	return "session:" + sessionID + "/" + clientID
+}
 
 // signedOut is a browser session itself: it is no subject of tokens, which may outlive it.
 func signedOut(sessionID string) string { return "signed-out:" + sessionID }
