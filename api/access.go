@@ -47,20 +47,20 @@ var (
 )
 
 // Require is middleware that lets through API clients with the given API scope, and records API_ACCESS_GRANTED. The
-// handlers behind it find the client with clientauth.APIClientOf.
-func (a *Access) Require(scope string) echo.MiddlewareFunc {
-	return a.require(scope, styleOf(scope))
+// handlers behind it find the client with clientauth.APIClientOf. A client with a former name of the scope is let in too.
+func (a *Access) Require(scope string, former ...string) echo.MiddlewareFunc {
+	return a.require(styleOf(scope), scope, former...)
 }
 
 // RequireAPIStyle is Require for endpoints that answer in API style although their family does not: devices v3 and v4.
 func (a *Access) RequireAPIStyle(scope string) echo.MiddlewareFunc {
-	return a.require(scope, style{render: apiAnswer, denied: "insufficient_permissions", signIn: styleOf(scope).signIn})
+	return a.require(style{render: apiAnswer, denied: "insufficient_permissions", signIn: styleOf(scope).signIn}, scope)
 }
 
-func (a *Access) require(scope string, s style) echo.MiddlewareFunc {
+func (a *Access) require(s style, scope string, former ...string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			client, err := a.admit(c, scope, s)
+			client, err := a.admit(c, s, scope, former)
 			var failure outcome.Failure
 			if errors.As(err, &failure) {
 				return web.RenderFailuresWith(func(c echo.Context, f outcome.Failure) error {
@@ -80,7 +80,7 @@ func (a *Access) require(scope string, s style) echo.MiddlewareFunc {
 }
 
 // admit runs the checks in their order: who is it, is it an API client, has it the scope.
-func (a *Access) admit(c echo.Context, scope string, s style) (*settings.APIClient, error) {
+func (a *Access) admit(c echo.Context, s style, scope string, former []string) (*settings.APIClient, error) {
 	credentials, err := accessCredentials(c)
 	if err != nil {
 		return nil, accessBadCredentials.Because(err).About(audit.Reason(string(clientauth.Malformed)))
@@ -110,7 +110,8 @@ func (a *Access) admit(c echo.Context, scope string, s style) (*settings.APIClie
 	default:
 		return nil, accessGrantOff.About(about)
 	}
-	if !slices.Contains(client.API.Scopes, scope) {
+	has := func(name string) bool { return slices.Contains(client.API.Scopes, name) }
+	if !has(scope) && !slices.ContainsFunc(former, has) {
 		return nil, s.scopeFailure(scope).About(about)
 	}
 	return client.API, nil

@@ -27,6 +27,8 @@ func styleOf(scope string) style {
 	switch scope {
 	case settings.APIEndUser:
 		s.signIn = audit.APIAuthenticationFailed
+	case settings.APIUserRegistration:
+		s.render = registrationAnswer
 	case settings.APIEvents, settings.APIConfig, settings.APIAdmin:
 		s.render, s.denied = apiAnswer, "forbidden"
 	}
@@ -49,6 +51,17 @@ func oauthAnswer(c echo.Context, f outcome.Failure, _ style) error {
 	}
 	authenticateHeader(c, f)
 	return nil
+}
+
+// registrationAnswer is oauthAnswer with the words and statuses of registration by API.
+func registrationAnswer(c echo.Context, f outcome.Failure, _ style) error {
+	switch f.Code {
+	case outcome.InvalidClient:
+		f.Code = outcome.RefusedClient
+	case outcome.InvalidScope:
+		f.Code = outcome.InsufficientPermissions
+	}
+	return web.JSONFailure(c, f)
 }
 
 // apiAnswer is the body {code, message, details}.

@@ -304,6 +304,13 @@ const (
 	IDPSamlLoginTransactionNotFound                       Code = "IDP_SAML_LOGIN_TRANSACTION_NOT_FOUND"                          // A SAML response came after its sign-in had ended.
 	IDPSamlLoginReplayDetected                            Code = "IDP_SAML_LOGIN_REPLAY_DETECTED"                                // A SAML response came in twice.
 	IDPSamlLoginMissingSamlSigningCredentials             Code = "IDP_SAML_LOGIN_MISSING_SAML_SIGNING_CREDENTIALS"               // A SAML sign-in could not begin, because the server has no key to sign its request.
+	CustomRegistrationInitSuccess                         Code = "CUSTOM_REGISTRATION_INIT_SUCCESS"                              // The first step of a registration by API was accepted.
+	CustomRegistrationInitFailure                         Code = "CUSTOM_REGISTRATION_INIT_FAILURE"                              // The first step of a registration by API was refused by the service that decides about it.
+	CustomRegistrationCompleteFailure                     Code = "CUSTOM_REGISTRATION_COMPLETE_FAILURE"                          // The last step of a registration by API was refused by the service that decides about it.
+	StatelessCustomRegistrationCompleteFailure            Code = "STATELESS_CUSTOM_REGISTRATION_COMPLETE_FAILURE"                // The last step of a stateless registration by API was refused by the service that decides about it.
+	CustomRegistrationScriptError                         Code = "CUSTOM_REGISTRATION_SCRIPT_ERROR"                              // The service that decides about registrations by API could not be reached or gave no usable answer.
+	CustomRegistrationBackchannelSuccess                  Code = "CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS"                       // A back end prepared a registration by API.
+	CustomRegistrationBackchannelFailure                  Code = "CUSTOM_REGISTRATION_BACKCHANNEL_FAILURE"                       // A back end could not prepare a registration by API.
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	MobileClientDeviceNameRefused                         Code = "MOBILE_CLIENT_DEVICE_NAME_REFUSED"                             // The name that an app installation gave itself could not be read from the request.
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
@@ -620,6 +627,13 @@ var catalogue = [...]Entry{
 	{Code: IDPSamlLoginTransactionNotFound, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response came after its sign-in had ended."},
 	{Code: IDPSamlLoginReplayDetected, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML response came in twice."},
 	{Code: IDPSamlLoginMissingSamlSigningCredentials, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML sign-in could not begin, because the server has no key to sign its request."},
+	{Code: CustomRegistrationInitSuccess, Kind: Extension, Area: "identity-provider", Outcome: Success, Description: "The first step of a registration by API was accepted."},
+	{Code: CustomRegistrationInitFailure, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The first step of a registration by API was refused by the service that decides about it."},
+	{Code: CustomRegistrationCompleteFailure, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The last step of a registration by API was refused by the service that decides about it."},
+	{Code: StatelessCustomRegistrationCompleteFailure, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The last step of a stateless registration by API was refused by the service that decides about it."},
+	{Code: CustomRegistrationScriptError, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The service that decides about registrations by API could not be reached or gave no usable answer."},
+	{Code: CustomRegistrationBackchannelSuccess, Kind: Extension, Area: "identity-provider", Outcome: Success, Description: "A back end prepared a registration by API."},
+	{Code: CustomRegistrationBackchannelFailure, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A back end could not prepare a registration by API."},
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: MobileClientDeviceNameRefused, Kind: Extension, Area: "client-validation", Outcome: Failure, Description: "The name that an app installation gave itself could not be read from the request."},
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},

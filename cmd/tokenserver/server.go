@@ -21,6 +21,7 @@ import (
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 	"tokenserver/internal/web"
+	"tokenserver/oauth/customregistration"
 	"tokenserver/store/redisstore"
 	"tokenserver/store/sqlstore"
 )
@@ -112,6 +113,7 @@ func (s *server) shell() *web.Shell {
 	shell := &web.Shell{
 		Audit: s.recorder, Commit: s.sql.CommitEvents, Log: s.log, Now: s.now, NewID: s.newID, Instance: s.instance,
 		TrustedProxies: s.config.TrustedProxies, TransactionHeader: s.config.TransactionHeader, Observe: s.metrics.Request,
+		BodyLimits: customregistration.BodyLimits(root),
 	}
 	if limit := s.config.Limits.FailuresPerMinute; limit > 0 {
 		shell.Budget = &ratelimit.Addresses{

@@ -42,6 +42,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	h.Routes(group(e))
 	h.WellKnownRoutes(e.Group(""))
 	behind(e, root, access.Require(settings.APITokenIntrospection), h.APIRoutes)
+	s.routeCustomRegistration(e, k, access, h)
 
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
@@ -58,10 +59,14 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Settings: s.settings,
 		Source: saml.NewSource(k.outside.provider, s.now, s.log), Once: s.redis, Journey: browser, Pages: pages,
 	}
-	browser.Providers = oauth.Providers{settings.BuiltInAccounts: accounts, settings.SAMLProvider: federated}
+	codes := s.twoWayOTP(browser, pages)
+	browser.Providers = oauth.Providers{
+		settings.BuiltInAccounts: accounts, settings.SAMLProvider: federated, settings.TwoWayOTP: codes,
+	}
 	browser.Routes(group(e))
 	accounts.Routes(group(e))
 	federated.Routes(group(e))
+	codes.Routes(group(e))
 	pages.Routes(group(e))
 }
 

@@ -68,6 +68,16 @@ const (
 	DeviceDenied
 	AlreadyAuthorized
 	UnsupportedIDP
+	// Registration by API.
+	RefusedClient
+	RefusedTransaction
+	UnknownProvider
+	ProviderDisabled
+	InsufficientLevel
+	InsufficientPermissions
+	UnauthorizedUser
+	UnknownClientCode
+	InternalServerError
 )
 
 var codes = [...]struct {
@@ -131,6 +141,15 @@ var codes = [...]struct {
 	DeviceDenied:            {"access_denied", http.StatusBadRequest},
 	AlreadyAuthorized:       {"already_authorized", http.StatusConflict},
 	UnsupportedIDP:          {"unsupported_idp", http.StatusUnprocessableEntity},
+	RefusedClient:           {"invalid_client", http.StatusBadRequest},
+	RefusedTransaction:      {"invalid_transaction", http.StatusBadRequest},
+	UnknownProvider:         {"invalid_idp_identifier", http.StatusNotFound},
+	ProviderDisabled:        {"idp_disabled", http.StatusForbidden},
+	InsufficientLevel:       {"insufficient_level", http.StatusForbidden},
+	InsufficientPermissions: {"insufficient_permissions", http.StatusForbidden},
+	UnauthorizedUser:        {"unauthorized_user", http.StatusBadRequest},
+	UnknownClientCode:       {"unknown_client_code", http.StatusNotFound},
+	InternalServerError:     {"internal_server_error", http.StatusInternalServerError},
 }
 
 // String returns the error member of the answer.

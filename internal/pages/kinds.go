@@ -41,6 +41,11 @@ func kinds() []kind {
 			DeviceStatus{ClientName: client, Result: "success"}, DeviceStatus{ClientName: client, Result: "denied"},
 			DeviceStatus{ClientName: client, Result: "expired"}, DeviceStatus{Result: "alreadyAuthorized"}, DeviceStatus{Result: "invalidUserCode"},
 		}},
+		{"two-way-otp", "twoway.title", []any{
+			TwoWay{ClientName: client, Action: "/two-way-otp", TransactionID: "t", FormToken: "f", ClientCode: "582115", Minutes: 5},
+			TwoWay{ClientName: client, Action: "/two-way-otp", TransactionID: "t", FormToken: "f", ClientCode: "582115", Minutes: 5, Notice: "twoway.wrong"},
+			TwoWay{ClientName: client, Action: "/two-way-otp", TransactionID: "t", FormToken: "f", ClientCode: "582115", Minutes: 5, Notice: "twoway.pending"},
+		}},
 		{"complete", "complete.title", []any{Complete{ClientName: client, Target: target}, Complete{ClientName: client, Target: target, Refused: true}}},
 		{"post", "post.title", []any{Post{Target: target, Fields: url.Values{"code": {"x"}}}}},
 		{"endsession-confirm", "logout.title", []any{

@@ -26,6 +26,7 @@ const (
 	ForRefreshToken Purpose = "refresh-token"
 	ForSuccessor    Purpose = "refresh-token-successor"
 	ForCode         Purpose = "authorization-code"
+	ForShortCode    Purpose = "short-code" // codes that people type: six digits
 	ForClientSecret Purpose = "client-secret"
 	ForCookie       Purpose = "cookie"
 	ForFormToken    Purpose = "form-token"

@@ -27,6 +27,7 @@ type Document struct {
 type Features struct {
 	MobileAuthentication *bool `yaml:"mobile_authentication" json:"mobile_authentication,omitempty"` // default true
 	TransactionSigning   *bool `yaml:"transaction_signing" json:"transaction_signing,omitempty"`     // default true
+	CustomRegistration   *bool `yaml:"custom_registration" json:"custom_registration,omitempty"`     // default true
 }
 
 // PushMode is what happens when a user enrolls a second device for push.

@@ -128,4 +128,6 @@ type CustomSection struct {
 	Endpoint      string `yaml:"endpoint" json:"endpoint"` // POST <endpoint>/init, /complete, /backchannel
 	SigningSecret Secret `yaml:"signing_secret,omitempty" json:"signing_secret,omitzero"`
 	BackChannel   bool   `yaml:"back_channel" json:"back_channel"`
+
+	AuthenticationLevel int `yaml:"authentication_level" json:"authentication_level"` // that its users have; scopes that demand more are refused
 }

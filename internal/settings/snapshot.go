@@ -104,6 +104,9 @@ func on(b *bool) bool { return b == nil || *b }
 // MobileAuthenticationOn tells whether mobile authentication is on as a whole.
 func (s *Snapshot) MobileAuthenticationOn() bool { return on(s.Document.Features.MobileAuthentication) }
 
+// CustomRegistrationOn tells whether users may be registered by API.
+func (s *Snapshot) CustomRegistrationOn() bool { return on(s.Document.Features.CustomRegistration) }
+
 // TransactionSigningOn tells whether transaction signing is on as a whole.
 func (s *Snapshot) TransactionSigningOn() bool { return on(s.Document.Features.TransactionSigning) }
 

@@ -24,10 +24,11 @@ type Shell struct {
 	Now    func() time.Time
 	NewID  func() string // UUID
 
-	Instance          string         // of this process, in every event
-	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed
-	TransactionHeader string         // request header that carries the transaction id; "" = always made here
-	Budget            Budget         // of garbage by address; nil = none
+	Instance          string           // of this process, in every event
+	TrustedProxies    []netip.Prefix   // whose X-Forwarded-For is believed
+	TransactionHeader string           // request header that carries the transaction id; "" = always made here
+	BodyLimits        map[string]int64 // bytes, of routes that take more than MaxBody, by route pattern
+	Budget            Budget           // of garbage by address; nil = none
 	Observe           func(Observation)
 }
 
@@ -74,7 +75,11 @@ func (s *Shell) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, cancel := context.WithTimeout(audit.WithTrail(request.Context(), trail), patience)
 		defer cancel()
 		request = request.WithContext(ctx)
-		request.Body = http.MaxBytesReader(c.Response().Writer, request.Body, MaxBody)
+		limit := int64(MaxBody)
+		if larger := s.BodyLimits[c.Path()]; larger > limit {
+			limit = larger
+		}
+		request.Body = http.MaxBytesReader(c.Response().Writer, request.Body, limit)
 		c.SetRequest(request)
 
 		answer := newAnswer(c.Response().Writer)

@@ -8,7 +8,7 @@ import (
 
 // How long rows are kept after they have served. Each is far beyond the life of what could still refer to the row.
 const (
-	keepUsedCodes     = 24 * time.Hour       // a code lives a minute, a step-up half an hour
+	keepUsedCodes     = 24 * time.Hour       // a code lives a minute, a step-up half an hour, a custom registration ten
 	keepEndedFamilies = 30 * 24 * time.Hour  // until then a refresh token is expired and no wrong PIN
 	keepSignIns       = 30 * 24 * time.Hour  // the longest budget of sign-in attempts forgets after a day
 	keepBrowsers      = 400 * 24 * time.Hour // browsers keep no cookie longer
@@ -38,6 +38,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (int64, error) {
 		{`DELETE FROM used_codes WHERE used_at < ?`, keepUsedCodes},
 		{`DELETE FROM sign_in_attempts WHERE last_at < ?`, keepSignIns},
 		{`DELETE FROM step_up_tries WHERE last_at < ?`, keepUsedCodes},
+		{`DELETE FROM custom_registrations WHERE expires_at < ?`, keepUsedCodes},
 		{`DELETE FROM known_browsers WHERE last_used < ?`, keepBrowsers},
 	} {
 		n, err := s.exec(ctx, old.query, micros(now.Add(-old.keep)))
