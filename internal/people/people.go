@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"reflect"
 	"time"
 
+	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
 	"tokenserver/store"
 )
@@ -19,6 +22,10 @@ type Service struct {
 	Accounts accounts
 	Settings settingsSource
 	Clients  installations
+	Source   *http.Client // of user-info sources
+	Cache    detailsCache
+	Keys     *secret.Keys
+	Log      *slog.Logger
 	Now      func() time.Time
 }
 
@@ -28,6 +35,13 @@ type accounts interface {
 	Account(ctx context.Context, userID string) (store.Account, error)
 	// PutAccount adds or changes one. Errors: store.ErrConflict when the id belongs to another namespace.
 	PutAccount(ctx context.Context, a store.Account) error
+}
+
+// detailsCache keeps what user-info sources say; see redisstore.Store.
+type detailsCache interface {
+	KeepUserDetails(ctx context.Context, key string, details []byte, life time.Duration) error
+	// UserDetails errors: store.ErrNotFound.
+	UserDetails(ctx context.Context, key string) ([]byte, error)
 }
 
 type settingsSource interface{ Current() *settings.Snapshot }
