@@ -291,6 +291,7 @@ const (
 	SessionTerminationUserSessionTerminated               Code = "SESSION_TERMINATION_USER_SESSION_TERMINATED"                   // One browser session of a user was ended by something else than a logout.
 	JWTKeysAlgorithmUpdated                               Code = "JWT_KEYS_ALGORITHM_UPDATED"                                    // The algorithm for signing JWTs was changed, with new keys.
 	WebHookCustomizeAccessTokenFailed                     Code = "WEB_HOOK_CUSTOMIZE_ACCESS_TOKEN_FAILED"                        // A web hook that may change an access token gave no usable answer.
+	WebHookCustomizeUserDetailsFailed                     Code = "WEB_HOOK_CUSTOMIZE_USER_DETAILS_FAILED"                        // A web hook that may change what is said about a person gave no usable answer.
 	ConsentDenied                                         Code = "CONSENT_DENIED"                                                // The user refused the scopes that a client asked for.
 	AccountSignInSuccess                                  Code = "ACCOUNT_SIGN_IN_SUCCESS"                                       // A user proved a built-in account with user name and password.
 	AccountSignInFailed                                   Code = "ACCOUNT_SIGN_IN_FAILED"                                        // A user name and password did not match an active built-in account.
@@ -614,6 +615,7 @@ var catalogue = [...]Entry{
 	{Code: SessionTerminationUserSessionTerminated, Kind: Extension, Area: "end-user-api", Outcome: Success, Description: "One browser session of a user was ended by something else than a logout."},
 	{Code: JWTKeysAlgorithmUpdated, Kind: Extension, Area: "other", Outcome: Info, Description: "The algorithm for signing JWTs was changed, with new keys."},
 	{Code: WebHookCustomizeAccessTokenFailed, Kind: Extension, Area: "other", Outcome: Failure, Description: "A web hook that may change an access token gave no usable answer."},
+	{Code: WebHookCustomizeUserDetailsFailed, Kind: Extension, Area: "other", Outcome: Failure, Description: "A web hook that may change what is said about a person gave no usable answer."},
 	{Code: ConsentDenied, Kind: Extension, Area: "consent", Outcome: Failure, Description: "The user refused the scopes that a client asked for."},
 	{Code: AccountSignInSuccess, Kind: Extension, Area: "account", Outcome: Success, Description: "A user proved a built-in account with user name and password."},
 	{Code: AccountSignInFailed, Kind: Extension, Area: "account", Outcome: Failure, Description: "A user name and password did not match an active built-in account."},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"tokenserver/internal/settings"
 	"tokenserver/store"
 )
 
@@ -41,10 +42,10 @@ func scopeClaims(scope string) []string {
 	return names
 }
 
-// claimsOf returns the claims about a person that the scopes carry: for ID token and userinfo. Claims without a value are
-// left out.
-func claimsOf(a store.Account, scopes []string) map[string]any {
-	claims := map[string]any{}
+// claimsOf returns the claims about a person that the scopes carry, and the custom attributes: for ID token and userinfo.
+// Claims without a value are left out.
+func claimsOf(s *settings.Snapshot, a store.Account, scopes []string) map[string]any {
+	claims := customAttributes(s, a)
 	for _, n := range claimNames {
 		if !slices.Contains(scopes, n.scope) {
 			continue
@@ -76,6 +77,57 @@ func claimsOf(a store.Account, scopes []string) map[string]any {
 		}
 	}
 	return claims
+}
+
+// productClaims is the prefix of the claims of the product itself.
+const productClaims = "urn:onegini.com:oidc:"
+
+// customAttributes are the attributes that no scope carries and that an administrator meant for clients: what is typed
+// with a built-in account, and what a mapping of the person's identity provider names. Whatever else a provider says
+// stays between this server and its gateways.
+func customAttributes(s *settings.Snapshot, a store.Account) map[string]any {
+	custom := map[string]any{}
+	for name, value := range a.Attributes {
+		if value != nil && !carried(name) && (a.Namespace == "" || mappedBy(s, a.Namespace, name)) {
+			custom[name] = value
+		}
+	}
+	return custom
+}
+
+// carried tells whether an attribute has a meaning of its own: a scope carries it, or the protocol or the product says
+// what it is, so that no attribute can take its name.
+func carried(name string) bool {
+	switch name {
+	case "address", "street_address", "street_name", "house_number", "house_number_addition", "locality", "city", "region",
+		"postal_code", "country":
+		return true
+	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "auth_time", "acr", "amr", "azp", "sid", "at_hash", "c_hash",
+		"s_hash", "cnf", "act", "verified_claims", "group_permissions", "userId", "authenticationLevel":
+		return true
+	}
+	for _, n := range claimNames {
+		if name == n.claim || slices.Contains(n.aliases, name) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, productClaims)
+}
+
+// mappedBy tells whether a provider of a namespace gives an attribute its name.
+func mappedBy(s *settings.Snapshot, namespace, name string) bool {
+	for i := range s.Document.IdentityProviders {
+		p := &s.Document.IdentityProviders[i]
+		if p.UserNamespace() != namespace {
+			continue
+		}
+		for _, m := range p.AttributeMappings {
+			if m.To == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // attribute returns the first attribute that has a value.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"tokenserver/audit"
 	"tokenserver/internal/clientauth"
@@ -66,12 +65,19 @@ func (h *Handler) authorizationCode(ctx context.Context, r *tokenRequest) (token
 		return token.Issued{}, codeInvalid.About(audit.Reason(reason))
 	}
 	audit.Know(ctx, audit.User(code.UserID))
+	var ahead *foresight
+	if asksOthers(r.settings, r.client) {
+		q := question{userID: code.UserID, scopes: code.Scopes, params: code.HookParams, settled: true}
+		if ahead, err = h.foresee(ctx, r, q); err != nil {
+			return token.Issued{}, fmt.Errorf("redeem code: %w", err)
+		}
+	}
 	var issued token.Issued
 	err = h.Store.InTx(ctx, func(ctx context.Context) error {
 		issued = token.Issued{}
 		var err error
 		issued, err = h.redeem(ctx, r, redemption{
-			AuthorizationCode: code, grant: "authorization_code", again: h.replayed,
+			AuthorizationCode: code, ahead: ahead, grant: "authorization_code", again: h.replayed,
 			bury: func(ctx context.Context) error { return h.Codes.SpendCode(ctx, code) },
 		})
 		return err
@@ -103,6 +109,7 @@ func codeMismatch(code store.AuthorizationCode, r *tokenRequest) string {
 // redemption is something that is good for tokens once.
 type redemption struct {
 	store.AuthorizationCode
+	ahead *foresight // nil when nobody had to be asked
 	grant string                                       // of the event
 	again func(ctx context.Context, hash []byte) error // the failure of a second use, in the transaction of ctx
 	bury  func(ctx context.Context) error              // leaves a tombstone in Redis
@@ -120,6 +127,13 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) 
 	case code.AuthTime.Before(account.SignInsSince):
 		return token.Issued{}, codeInvalid.About(audit.Reason("signed in before the password was changed"))
 	}
+	scopes := code.Scopes
+	if ahead := code.ahead; ahead != nil {
+		if ahead.refusal != nil { // the code stays good: the trouble may pass
+			return token.Issued{}, ahead.refusal
+		}
+		scopes = ahead.scopes
+	}
 	err = h.Marks.MarkCodeUsed(ctx, store.UsedCode{Hash: code.Hash, ClientID: code.ClientID, UserID: code.UserID, UsedAt: h.Now()})
 	if errors.Is(err, store.ErrConflict) {
 		return token.Issued{}, code.again(ctx, code.Hash)
@@ -133,7 +147,7 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) 
 			h.Log.WarnContext(ctx, "code not buried", "error", err)
 		}
 	})
-	g := baseGrant(r.settings, r.client, code.Scopes)
+	g := baseGrant(r.settings, r.client, scopes)
 	if r.client.Installation != nil {
 		g.ProfileID = r.form["profile_id"]
 		if err := h.enter(ctx, r.client, g.ProfileID, code.UserID); err != nil {
@@ -147,8 +161,8 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) 
 	g.Kind, g.UserID, g.CodeHash = store.DefaultToken, code.UserID, code.Hash
 	g.AuthTime, g.ACR, g.AMR, g.Nonce, g.AccessClaims = code.AuthTime, code.ACR, code.AMR, code.Nonce, code.AccessClaims
 	g.SessionID, g.HookParams = code.SessionID, code.HookParams
-	if g.IDToken = slices.Contains(code.Scopes, scopeOpenID); g.IDToken {
-		g.Claims = claimsOf(account, code.Scopes)
+	if err := describe(&g, r.settings, account, code.ahead); err != nil {
+		return token.Issued{}, err
 	}
 	issued, err := h.Tokens.Issue(ctx, g)
 	if errors.Is(err, token.ErrIDToken) {

@@ -8,6 +8,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/outcome"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
@@ -38,7 +39,13 @@ func (h *Handler) clientCredentials(ctx context.Context, r *tokenRequest) (token
 	}
 	// openid says something about a user, and there is none.
 	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == scopeOpenID })
+	answer, err := h.customized(ctx, r, hooks.TokenQuestion{ClientID: r.client.ID, Scopes: scopes})
+	if err != nil {
+		return token.Issued{}, err
+	}
+	scopes = answer.Scopes
 	g := baseGrant(r.settings, r.client, scopes)
+	g.AccessClaims = answer.Claims
 	g.ProfileID, g.Kind, g.Refresh = "", store.ClientToken, false
 	issued, err := h.Tokens.Issue(ctx, g)
 	if err != nil {

@@ -84,6 +84,12 @@ func (h *Handler) redeemDevice(ctx context.Context, r *tokenRequest, d store.Dev
 		again: func(context.Context, []byte) error { return deviceInvalid.About(audit.Reason("used")) },
 		bury:  func(ctx context.Context) error { return h.Devices.SpendDevice(ctx, d.ID) },
 	}
+	if asksOthers(r.settings, r.client) {
+		var err error
+		if grant.ahead, err = h.foresee(ctx, r, question{userID: d.UserID, scopes: d.Scopes}); err != nil {
+			return token.Issued{}, fmt.Errorf("redeem device code: %w", err)
+		}
+	}
 	var issued token.Issued
 	err := h.Store.InTx(ctx, func(ctx context.Context) (err error) {
 		issued, err = h.redeem(ctx, r, grant)

@@ -60,6 +60,9 @@ func (h *Handler) fingerPrint(ctx context.Context, r *tokenRequest) (token.Issue
 	}
 	f.profileID = id
 	audit.Know(ctx, audit.Profile(id))
+	if err := f.lookAhead(ctx); err != nil {
+		return token.Issued{}, fmt.Errorf("fingerprint exchange: %w", err)
+	}
 	var issued token.Issued
 	err := h.Store.InTx(ctx, func(ctx context.Context) error {
 		issued = token.Issued{}
@@ -89,7 +92,19 @@ func (f *refresh) exchange(ctx context.Context, check token.PINCheck) (token.Iss
 	if check.Family.UserGone {
 		return token.Issued{}, fingerInvalid.About(audit.User(check.Family.UserID), audit.Reason("account_disabled"))
 	}
-	issued, err := f.h.Tokens.ExchangeFingerprint(ctx, check, baseGrant(f.settings, f.client, check.Family.Scopes))
+	scopes := check.Family.Scopes
+	ahead, err := f.seen(check.Family)
+	if err != nil {
+		return token.Issued{}, err
+	}
+	if ahead != nil {
+		scopes = ahead.scopes
+	}
+	g := baseGrant(f.settings, f.client, scopes)
+	if ahead != nil {
+		g.AccessClaims, g.UserDetails = ahead.extra, ahead.details
+	}
+	issued, err := f.h.Tokens.ExchangeFingerprint(ctx, check, g)
 	if err != nil {
 		return token.Issued{}, err
 	}

@@ -61,15 +61,18 @@ type refresh struct {
 	h         *Handler
 	profileID string // of an installation
 	presented string
+	asked     string // the parameter "scope"; "" = what was granted
 	kind      store.TokenKind
 	invalid   outcome.Failure // for a token that is not right
+	ahead     *foresight      // nil when nobody has to be asked, or there is nothing to ask about
+	about     string          // the family that it is about
 }
 
 // refreshToken exchanges a refresh token for a new access token and its successor (RFC 6749 §6). For an installation
 // it is the check of the PIN: the failure is counted before anything is compared, in the transaction that rotates or
 // removes. It succeeds with TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED or TOKEN_REQUEST_FINGER_PRINT_ACCESS_TOKEN_REFRESHED.
 func (h *Handler) refreshToken(ctx context.Context, r *tokenRequest) (token.Issued, error) {
-	f := &refresh{tokenRequest: r, h: h, presented: r.form["refresh_token"], kind: store.DefaultToken, invalid: refreshInvalid}
+	f := &refresh{tokenRequest: r, h: h, presented: r.form["refresh_token"], asked: r.form["scope"], kind: store.DefaultToken, invalid: refreshInvalid}
 	if f.presented == "" {
 		return token.Issued{}, refreshNoToken
 	}
@@ -77,6 +80,9 @@ func (h *Handler) refreshToken(ctx context.Context, r *tokenRequest) (token.Issu
 		if err := f.nameProfile(ctx); err != nil {
 			return token.Issued{}, err
 		}
+	}
+	if err := f.lookAhead(ctx); err != nil {
+		return token.Issued{}, fmt.Errorf("refresh: %w", err)
 	}
 	var issued token.Issued
 	err := h.Store.InTx(ctx, func(ctx context.Context) error {
@@ -196,21 +202,27 @@ func (f *refresh) fail(ctx context.Context, check token.PINCheck) error {
 // succeed rotates and records the success. A scope wider than the grant fails, and so does an account that has ended or
 // is disabled; counter and token stay as they were then, because the transaction rolls back.
 func (f *refresh) succeed(ctx context.Context, check token.PINCheck) (token.Issued, error) {
-	scopes, err := narrowed(check.Family.Scopes, f.form["scope"])
+	scopes, err := narrowed(check.Family.Scopes, f.asked)
 	if err != nil {
-		return token.Issued{}, tokenScopeInvalid.Because(err).About(audit.User(check.Family.UserID), audit.Detail("scope", f.form["scope"]))
+		return token.Issued{}, tokenScopeInvalid.Because(err).About(audit.User(check.Family.UserID), audit.Detail("scope", f.asked))
 	}
 	if check.Family.UserGone {
 		return token.Issued{}, refreshInvalid.About(audit.User(check.Family.UserID), audit.Reason("account_disabled"))
 	}
+	ahead, err := f.seen(check.Family)
+	if err != nil {
+		return token.Issued{}, err
+	}
+	if ahead != nil {
+		scopes = ahead.scopes
+	}
+	account, err := userOf(check.Family)
+	if err != nil {
+		return token.Issued{}, err
+	}
 	g := baseGrant(f.settings, f.client, scopes)
-	g.IDToken = slices.Contains(scopes, scopeOpenID)
-	if g.IDToken && slices.ContainsFunc(scopes, func(s string) bool { return len(scopeClaims(s)) > 0 }) {
-		account, err := f.h.Accounts.Account(ctx, check.Family.UserID)
-		if err != nil {
-			return token.Issued{}, err
-		}
-		g.Claims = claimsOf(account, scopes)
+	if err := describe(&g, f.settings, account, ahead); err != nil {
+		return token.Issued{}, err
 	}
 	rotate := f.client.Web == nil || f.client.Public() || f.client.Web.Rotates()
 	issued, err := f.h.Tokens.Rotate(ctx, check, g, rotate)

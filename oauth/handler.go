@@ -39,6 +39,9 @@ type Handler struct {
 	Guesses  limiter // of user codes
 	Marks    codeMarks
 	Book     profileBook
+	Scopes   scopeVerifier
+	Hooks    hookAsker
+	People   userDetails
 }
 
 // settingsSource serves the settings; each request works on one snapshot.

@@ -113,7 +113,7 @@ func (b *Browser) hold(ctx context.Context, a store.Authorization) error {
 // userClaims are the claims of an ID token about a person: what the scopes carry, as the client's hook changes it.
 func (b *Browser) userClaims(ctx context.Context, a store.Authorization, s *settings.Snapshot, client requester, person store.Account) (map[string]any, error) {
 	claims, err := b.Hooks.CustomizeUser(ctx, client.hook(s, settings.CustomizeUser), hooks.UserQuestion{
-		UserID: a.UserID, Scopes: a.Scopes, Claims: claimsOf(person, a.Scopes), Params: a.HookParams,
+		UserID: a.UserID, Scopes: a.Scopes, Claims: claimsOf(s, person, a.Scopes), Params: a.HookParams,
 	})
 	var failure hooks.Failure
 	if errors.As(err, &failure) {

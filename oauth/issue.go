@@ -55,7 +55,7 @@ func (b *Browser) customize(ctx context.Context, a *store.Authorization, s *sett
 		return nil, nil
 	}
 	answer, err := b.Hooks.CustomizeToken(ctx, hook, hooks.TokenQuestion{
-		UserID: a.UserID, ClientID: a.ClientID, Scopes: a.Scopes, Claims: claimsOf(person, a.Scopes), Params: a.HookParams,
+		UserID: a.UserID, ClientID: a.ClientID, Scopes: a.Scopes, Claims: claimsOf(s, person, a.Scopes), Params: a.HookParams,
 	})
 	var failure hooks.Failure
 	switch {

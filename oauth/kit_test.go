@@ -20,7 +20,11 @@ import (
 	"tokenserver/internal/appgate"
 	"tokenserver/internal/audittest"
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/entitlement"
+	"tokenserver/internal/hooks"
 	"tokenserver/internal/keys"
+	"tokenserver/internal/outbound"
+	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
@@ -80,6 +84,14 @@ func newKit(t testing.TB) *kit {
 		Settings: env.Settings, Store: env.Store, Clients: clients, Tokens: k.tokens, Signing: ring, Accounts: env.Store,
 		Profiles: profileRemover{k}, Users: env.Store, Versions: &appgate.Gate{Installations: env.Store, Audit: env.Recorder},
 		Devices: env.Redis, Starts: limit(env, "device-starts", 100), Guesses: limit(env, "user-codes", 5), Marks: env.Store,
+		Scopes: &entitlement.Service{Settings: env.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: env.Now},
+		Hooks: &hooks.Service{
+			Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: env.Issuer, Now: env.Now, NewID: env.NewID, Log: env.Log,
+		},
+		People: &people.Service{
+			Accounts: env.Store, Settings: env.Settings, Clients: env.Store, Cache: env.Redis, Keys: env.Keys, Log: env.Log, Now: env.Now,
+			Source: outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()}),
+		},
 	}
 	k.h = env.Handler(k.oauth.Routes, func(g *echo.Group) {
 		k.oauth.APIRoutes(g.Group("", k.letIn))

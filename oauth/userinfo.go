@@ -9,6 +9,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/outcome"
+	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
 	"tokenserver/store"
 )
@@ -40,11 +41,11 @@ var (
 // userinfo returns the claims about the user of an access token (OpenID Connect Core §5.3): sub, and what the scopes of
 // the token open.
 func (h *Handler) userinfo(c echo.Context) error {
-	bearer, err := userinfoToken(c)
+	bearer, fresh, err := userinfoToken(c)
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
+	ctx, now := c.Request().Context(), h.Settings.Current()
 	t, err := h.Tokens.Verify(ctx, bearer)
 	about := []audit.Attr{
 		audit.Client(t.ClientID), audit.User(t.UserID), audit.Profile(t.ProfileID),
@@ -60,7 +61,7 @@ func (h *Handler) userinfo(c echo.Context) error {
 	case err != nil:
 		return err
 	}
-	if reason := ended(h.Settings.Current(), &t); reason != "" {
+	if reason := ended(now, &t); reason != "" {
 		return userinfoEnded.About(about...).About(audit.Reason(reason))
 	}
 	if t.UserID == "" || !slices.Contains(t.Scopes, scopeOpenID) {
@@ -80,25 +81,45 @@ func (h *Handler) userinfo(c echo.Context) error {
 	case err != nil:
 		return err
 	}
-	claims := claimsOf(account, t.Scopes)
+	account = h.People.Details(ctx, now.UserInfoProvider(account.Namespace), account, fresh)
+	claims, err := h.said(ctx, now, hooksOfToken(now, &t), account, t.Scopes, nil, userinfoHookFailed)
+	if err != nil {
+		return err
+	}
 	claims["sub"] = t.UserID
 	return web.JSON(c, http.StatusOK, claims)
 }
 
-// userinfoToken returns the token of the header, or of the form of a POST request; never of the query.
-func userinfoToken(c echo.Context) (string, error) {
-	bearer := web.BearerToken(c)
+// hooksOfToken are the ids of the web hooks of the client that a token was issued to.
+func hooksOfToken(s *settings.Snapshot, t *store.AccessToken) []string {
+	if t.Application != "" {
+		if a := s.Application(t.Application); a != nil {
+			return a.WebHooks
+		}
+		return nil
+	}
+	if w := s.WebClient(t.ClientID); w != nil {
+		return w.WebHooks
+	}
+	return nil
+}
+
+// userinfoToken returns the token of the header, or of the form of a POST request; never of the query. fresh asks for what
+// is known about the user now, not a while ago.
+func userinfoToken(c echo.Context) (bearer string, fresh bool, err error) {
+	bearer, fresh = web.BearerToken(c), c.QueryParam("refresh_user_details") == "true"
 	if c.Request().Method == http.MethodPost && c.Request().Header.Get(echo.HeaderContentType) != "" {
 		form, err := web.BindForm(c)
 		if err != nil || bearer != "" && form["access_token"] != "" {
-			return "", userinfoMalformed.Because(err)
+			return "", false, userinfoMalformed.Because(err)
 		}
+		fresh = form["refresh_user_details"] == "true"
 		if bearer == "" {
 			bearer = form["access_token"]
 		}
 	}
 	if bearer == "" {
-		return "", userinfoNoToken
+		return "", false, userinfoNoToken
 	}
-	return bearer, nil
+	return bearer, fresh, nil
 }

@@ -39,6 +39,7 @@ type AccessToken struct {
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
 	Outlived    Outlived
+	UserDetails []byte // what was known about the user when it was issued: a JSON object; nil = nothing
 }
 
 // Outlived tells which revocations a token came after although its time alone would not show it: the newest of each
@@ -75,6 +76,9 @@ type TokenFamily struct {
 	SessionID    string              // of the browser session it came from; "" = none
 	HookParams   map[string][]string // of the authorization request, for the hooks
 	UserGone     bool                // read only: there is no account of that id, or it is disabled
+	UserDetails  []byte              // read only: the attributes of the account, JSON; nil when the user is gone
+	Namespace    string              // read only: of the account
+	Username     string              // read only: of the account
 }
 
 // Revocation ends every token whose subject matches and that was issued before a moment.

@@ -14,6 +14,7 @@ import (
 	"tokenserver/internal/hooks"
 	"tokenserver/internal/jobs"
 	"tokenserver/internal/lifecycle"
+	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/remotejwks"
 	"tokenserver/internal/sessions"
@@ -38,6 +39,7 @@ type kernels struct {
 	keySets   *remotejwks.Sets // of clients
 	hooks     *hooks.Service
 	scopes    *entitlement.Service
+	people    *people.Service
 }
 
 // Wrong secrets that one client id has each minute, at the token endpoint and at the server APIs.
@@ -73,6 +75,9 @@ func (s *server) kernels() kernels {
 	k.sessions = &sessions.Service{
 		Store: s.redis, Jobs: s.sql, Tokens: k.tokens, Marks: s.revocations, Settings: s.settings,
 		Wake: func(kind string) { s.jobs.Wake(kind) }, Now: s.now, NewID: s.newID,
+	}
+	k.people = &people.Service{
+		Accounts: s.sql, Settings: s.settings, Clients: s.sql, Source: outside.provider, Cache: s.redis, Keys: s.keys, Log: s.log, Now: s.now,
 	}
 	k.lifecycle = &lifecycle.Service{
 		Installations: s.sql, Enrollments: s.sql, Tokens: k.tokens, Transactions: s.redis, Endings: k.endings,

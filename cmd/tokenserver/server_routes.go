@@ -14,7 +14,6 @@ import (
 	"tokenserver/idp"
 	"tokenserver/idp/saml"
 	"tokenserver/internal/pages"
-	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/settings"
 	"tokenserver/oauth"
@@ -37,6 +36,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Audit: s.recorder, Now: s.now, NewID: s.newID, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Clients: k.clients, Tokens: k.tokens, Signing: s.ring, Accounts: s.sql, Profiles: k.lifecycle, Users: s.sql, Versions: k.gate,
 		Codes: s.redis, Marks: s.sql, Book: s.sql, Devices: s.redis, Guesses: guesses,
+		Scopes: k.scopes, Hooks: k.hooks, People: k.people,
 		Starts: s.perMinute("device", s.config.Limits.AuthorizationsPerMinute),
 	}
 	h.Routes(group(e))
@@ -47,7 +47,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	browser := &oauth.Browser{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Logouts: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
-		People:  &people.Service{Accounts: s.sql, Settings: s.settings, Clients: s.sql, Now: s.now},
+		People:  k.people,
 		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql,
 	}

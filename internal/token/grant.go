@@ -30,16 +30,18 @@ type Grant struct {
 	SessionID   string              // of the browser session, for the claim "sid"; "" = none
 	HookParams  map[string][]string // of the authorization request, kept for the hooks of refreshes
 
-	AccessLife  time.Duration
-	RefreshLife time.Duration // of each refresh token; 0 = unlimited
-	FamilyLife  time.Duration // of all refresh tokens together; 0 = unlimited
-	IDTokenLife time.Duration
-	Format      string         // settings.Opaque (also "") or settings.JWT
-	Refresh     bool           // make a refresh token
-	IDToken     bool           // make an ID token
-	Claims      map[string]any // further claims of the ID token
-
+	AccessLife   time.Duration
+	RefreshLife  time.Duration // of each refresh token; 0 = unlimited
+	FamilyLife   time.Duration // of all refresh tokens together; 0 = unlimited
+	IDTokenLife  time.Duration
+	Format       string         // settings.Opaque (also "") or settings.JWT
+	Refresh      bool           // make a refresh token
+	IDToken      bool           // make an ID token
+	Claims       map[string]any // further claims of the ID token
 	AccessClaims map[string]any // further claims of a JWT access token, from a hook; those of the protocol win
+	UserDetails  []byte         // what introspection says about the user: a JSON object; nil = nothing
+	FamilyID     string         // of a token that lives and dies with a refresh token family; "" = a family of its own
+	Sessions     int            // of a web client: how many sign-ins of a user with the same scopes live at a time; 0 = one
 }
 
 // Issued is what a grant made.

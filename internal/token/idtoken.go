@@ -10,6 +10,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"tokenserver/store"
 )
 
 // idToken makes the ID token of a grant (OpenID Connect Core §2). Claims of the protocol win over those of the grant.
@@ -38,8 +40,8 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 	if g.ACR != "" {
 		claims["acr"] = g.ACR
 	}
-	if len(g.AMR) > 0 {
-		claims["amr"] = g.AMR
+	if methods := methodsOf(g); len(methods) > 0 {
+		claims["amr"] = methods
 	}
 	text, err := s.Ring.SignWith(ctx, typeIDToken, func(algorithm string) any {
 		if bearer != "" {
@@ -56,6 +58,17 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 // IDTokenAlone makes the ID token of a grant that has no access token (OpenID Connect Core §3.2). Errors: ErrIDToken.
 func (s *Service) IDTokenAlone(ctx context.Context, g Grant) (string, error) {
 	return s.idToken(ctx, g, "", s.Now())
+}
+
+// methodsOf are the methods of the sign-in, else what the kind of the token tells (RFC 8176 §2).
+func methodsOf(g Grant) []string {
+	switch {
+	case len(g.AMR) > 0:
+		return g.AMR
+	case g.Kind == store.FingerprintToken:
+		return []string{"fpt"}
+	}
+	return nil
 }
 
 // leftHalf is the left half of the hash of a text, with the hash of the signature's algorithm: at_hash of an access token

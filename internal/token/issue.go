@@ -47,7 +47,7 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Issued, error) {
 			return Issued{}, err
 		}
 	}
-	if g.UserID != "" {
+	if out.FamilyID = g.FamilyID; out.FamilyID == "" && g.UserID != "" {
 		out.FamilyID = s.NewID()
 	}
 	access := s.accessToken(ctx, g, out.FamilyID, now)
@@ -78,7 +78,7 @@ func (s *Service) accessToken(ctx context.Context, g Grant, familyID string, now
 		ClientID: g.ClientID, Kind: g.Kind, UserID: g.UserID, ProfileID: g.ProfileID, FamilyID: familyID,
 		Application: g.Application, Platform: g.Platform, Version: g.Version, Scopes: g.Scopes, Audience: g.Audience,
 		SessionID: g.SessionID, UsageLimit: g.UsageLimit, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
-		IssuedAt: now.UTC().Truncate(time.Microsecond), ExpiresAt: now.Add(g.AccessLife),
+		IssuedAt: now.UTC().Truncate(time.Microsecond), ExpiresAt: now.Add(g.AccessLife), UserDetails: detailsOf(g.UserDetails),
 	}
 	t.Outlived = s.Revocations.outlived(ctx, &t)
 	return t
@@ -183,6 +183,14 @@ func (s *Service) accessClaims(t *store.AccessToken) accessClaims {
 		c.AuthTime = t.AuthTime.Unix()
 	}
 	return c
+}
+
+// detailsOf is the attributes of an account, nil when there are none.
+func detailsOf(attributes []byte) []byte {
+	if text := string(attributes); text == "{}" || text == "null" {
+		return nil
+	}
+	return attributes
 }
 
 // audience is a string when there is one, the issuer when there is none.

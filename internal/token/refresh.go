@@ -70,12 +70,15 @@ func (s *Service) checkFamily(ctx context.Context, family store.TokenFamily, pre
 // Rotate makes a new access token and the successor of a refresh token that a check has found right, in the same
 // transaction. A repeat gives the same successor again. With rotate false the presented token stays the current one.
 // Of the grant the members are used that belong to this request: scopes, audiences, application, lives, format, claims,
-// IDToken; who and how comes from the family. The former access token ends after ten seconds.
+// IDToken, user details where they are known better than from the account; who and how comes from the family. The former access token ends after ten seconds.
 // Errors: ErrIDToken, store.ErrConflict (cannot happen under the lock of the check), store.ErrUnavailable.
 func (s *Service) Rotate(ctx context.Context, check PINCheck, g Grant, rotate bool) (Issued, error) {
 	f := check.Family
 	g.ClientID, g.ProfileID, g.UserID, g.Kind = f.ClientID, f.ProfileID, f.UserID, f.Kind
 	g.AuthTime, g.ACR, g.AMR, g.Nonce, g.SessionID = f.AuthTime, f.ACR, f.AMR, "", f.SessionID
+	if g.UserDetails == nil {
+		g.UserDetails = f.UserDetails
+	}
 	now := s.Now()
 	access := s.accessToken(ctx, g, f.ID, now)
 	bearer, err := s.newAccessToken(ctx, g, &access)

@@ -25,6 +25,16 @@ func (s *Service) RevokeFamily(ctx context.Context, familyID string) (count int,
 	return 0, s.Revocations.endForever(ctx, "family:"+familyID)
 }
 
+// FamilyOfProfile returns the family of a kind that a profile has now. Nothing is compared or counted.
+// Errors: store.ErrNotFound.
+func (s *Service) FamilyOfProfile(ctx context.Context, clientID, profileID string, kind store.TokenKind) (store.TokenFamily, error) {
+	f, err := s.Search.FamilyOfProfile(ctx, clientID, profileID, kind)
+	if err != nil {
+		return store.TokenFamily{}, fmt.Errorf("find refresh token: %w", err)
+	}
+	return f, nil
+}
+
 // RevokeProfile ends every token of a profile, in the transaction of ctx. count is the number of families.
 func (s *Service) RevokeProfile(ctx context.Context, clientID, profileID string) (count int, err error) {
 	count, err = s.revokeFamilies(ctx, store.FamilyFilter{ClientID: clientID, ProfileID: profileID})

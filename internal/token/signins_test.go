@@ -42,3 +42,25 @@ func TestNextSignInEndsTheEarlierOnes(t *testing.T) {
 		})
 	}
 }
+
+func TestSimultaneousSignIns(t *testing.T) {
+	clock := &clock{}
+	p := newProcessWith(t, sqlite(t), newRedis(t), clock.now, keyA)
+	var signIns []token.Issued
+	for range 4 {
+		signIns = append(signIns, p.issue(t, token.Grant{
+			ClientID: "web", ProfileID: token.StaticProfile, UserID: "ann", Scopes: []string{"read"}, Refresh: true, Sessions: 3,
+		}))
+		clock.advance(time.Minute)
+	}
+	p.refreshWeb(t, signIns[0].RefreshToken, token.PINNoToken, false)
+	for _, issued := range signIns[1:] {
+		p.refreshWeb(t, issued.RefreshToken, token.PINRight, false)
+	}
+	// Switched off, the next sign-in leaves itself alone.
+	last := p.issue(t, token.Grant{ClientID: "web", ProfileID: token.StaticProfile, UserID: "ann", Scopes: []string{"read"}, Refresh: true})
+	for _, issued := range signIns[1:] {
+		p.verify(t, issued.AccessToken, store.ErrRevoked)
+	}
+	p.refreshWeb(t, last.RefreshToken, token.PINRight, false)
+}

@@ -37,6 +37,7 @@ func encodeAccessToken(t store.AccessToken) []byte {
 	}
 	for _, text := range [...]string{
 		t.ClientID, string(t.Kind), t.UserID, t.ProfileID, t.FamilyID, t.SessionID, t.Application, t.Platform, t.Version, t.ACR,
+		string(t.UserDetails),
 	} {
 		b = appendText(b, text)
 	}
@@ -74,6 +75,9 @@ func decodeAccessToken(text string) (t store.AccessToken, revoked bool, err erro
 	t.Kind = store.TokenKind(r.text())
 	t.UserID, t.ProfileID, t.FamilyID, t.SessionID = r.text(), r.text(), r.text(), r.text()
 	t.Application, t.Platform, t.Version, t.ACR = r.text(), r.text(), r.text(), r.text()
+	if details := r.text(); details != "" {
+		t.UserDetails = []byte(details)
+	}
 	t.Scopes, t.Audience, t.AMR = r.list(), r.list(), r.list()
 	if r.failed || r.rest != "" {
 		return store.AccessToken{}, false, errRecord

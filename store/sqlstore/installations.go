@@ -173,5 +173,13 @@ func (s *Store) forUpdate() string {
 	return ""
 }
 
+// forUpdateOf is forUpdate for the rows of one table of a join.
+func (s *Store) forUpdateOf(table string) string {
+	if s.engine == postgreSQL {
+		return " FOR UPDATE OF " + table
+	}
+	return ""
+}
+
 // nullText stores "" as NULL, so that a unique index leaves it alone.
 func nullText(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }

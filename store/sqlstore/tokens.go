@@ -15,10 +15,15 @@ import (
 const familyColumns = `id, client_id, profile_id, user_id, kind, scopes, generation, nonce, current_hash, previous_hash,
 	used, access_token, rotated_at, created_at, expires_at, ends_at, auth_time, acr, amr, code_hash, session_id, hook_params`
 
-// readFamilies reads families and, in the same round trip, whether their people may still sign in.
-const readFamilies = `SELECT ` + familyColumns + `,
-	NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled)
-	FROM token_families `
+// familyPerson is what is known of a family's user; of one who may not sign in there are no attributes.
+const familyPerson = `, COALESCE(namespace, ''), COALESCE(username, ''), attributes`
+
+// familiesWithPeople is the families with their users. No column of the accounts has the name of one of the families.
+const familiesWithPeople = ` FROM token_families LEFT JOIN (SELECT id AS account_id, namespace, username, attributes FROM accounts
+	WHERE NOT disabled) person ON person.account_id = token_families.user_id `
+
+// readFamilies reads families and, in the same round trip, what is known of their people.
+const readFamilies = `SELECT ` + familyColumns + familyPerson + familiesWithPeople
 
 // AddFamily inserts a family of refresh tokens. Errors: store.ErrConflict when the installation's profile has one of
 // that kind, or the id exists.
@@ -57,7 +62,7 @@ func (s *Store) Family(ctx context.Context, id string) (store.TokenFamily, error
 func (s *Store) family(ctx context.Context, where string, args ...any) (store.TokenFamily, error) {
 	query := readFamilies + where
 	if transactionOf(ctx) != nil {
-		query += s.forUpdate()
+		query += s.forUpdateOf("token_families")
 	}
 	var r familyRow
 	err := s.row(ctx, query, args, r.columns()...)
@@ -82,7 +87,8 @@ func (r *familyRow) columns() []any {
 	f := &r.f
 	return []any{
 		&f.ID, &f.ClientID, &f.ProfileID, &f.UserID, &f.Kind, &r.scopes, &f.Generation, &f.Nonce, &f.CurrentHash, &f.PreviousHash,
-		&f.Used, &f.AccessToken, &r.rotated, &r.created, &r.expires, &r.ends, &r.authTime, &f.ACR, &r.amr, &f.CodeHash, &f.SessionID, &r.params, &f.UserGone,
+		&f.Used, &f.AccessToken, &r.rotated, &r.created, &r.expires, &r.ends, &r.authTime, &f.ACR, &r.amr, &f.CodeHash, &f.SessionID, &r.params,
+		&f.Namespace, &f.Username, &f.UserDetails,
 	}
 }
 
@@ -92,6 +98,7 @@ func (r *familyRow) family() store.TokenFamily {
 	f.RotatedAt, f.CreatedAt, f.ExpiresAt = moment(r.rotated), moment(r.created), moment(r.expires)
 	f.EndsAt, f.AuthTime = moment(r.ends), moment(r.authTime)
 	f.HookParams = decodeParams(r.params)
+	f.UserGone = f.UserDetails == nil
 	return f
 }
 
@@ -125,11 +132,10 @@ func (s *Store) RaiseForFamily(ctx context.Context, clientID, profileID string, 
 	// nothing.
 	var r familyRow
 	err := s.row(ctx, `WITH p AS (SELECT client_id FROM profiles WHERE client_id = ? AND profile_id = ? FOR UPDATE),
-		f AS (SELECT `+familyColumns+`,
-			NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.id = token_families.user_id AND NOT accounts.disabled) AS user_gone
-			FROM token_families WHERE client_id = (SELECT client_id FROM p) AND profile_id = ? AND kind = ? FOR UPDATE),
+		f AS (SELECT `+familyColumns+`, namespace, username, attributes `+familiesWithPeople+`
+			WHERE client_id = (SELECT client_id FROM p) AND profile_id = ? AND kind = ? FOR UPDATE OF token_families),
 		raised AS (`+counted+`EXISTS (SELECT 1 FROM f) RETURNING pin_failures)
-		SELECT raised.pin_failures, `+familyColumns+`, user_gone FROM raised, f`,
+		SELECT raised.pin_failures, `+familyColumns+familyPerson+` FROM raised, f`,
 		append([]any{clientID, profileID, profileID, kind}, args...), append([]any{&failures}, r.columns()...)...)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

@@ -25,7 +25,7 @@ func TestAccessTokens(t *testing.T, s AccessTokens, name func() string, now func
 	token := func(life time.Duration) store.AccessToken {
 		issued := now().UTC().Truncate(time.Microsecond)
 		return store.AccessToken{
-			ID: name(), ClientID: "C1", Kind: store.DefaultToken, UserID: "ann é", ProfileID: "P1", FamilyID: "F1", Application: "bank",
+			ID: name(), ClientID: "C1", Kind: store.DefaultToken, UserID: "ann é", ProfileID: "P1", FamilyID: "F1", Application: "bank", UserDetails: []byte(`{"name":"Ann"}`),
 			Platform: "ios", Version: "1.0", Scopes: []string{"read", "write"}, Audience: []string{"api"}, UsageLimit: 3,
 			AuthTime: issued.Add(-time.Hour), ACR: "level", AMR: []string{"pwd"}, IssuedAt: issued, ExpiresAt: issued.Add(life),
 			Outlived: store.Outlived{Client: issued.Add(1e3), Profile: issued.Add(2e3), User: issued.Add(3e3)},

@@ -47,7 +47,7 @@ func TestRaiseForFamily(t *testing.T, s PINCheck) {
 	}
 	raise(1, nil)
 	must(t, s.PutAccount(t.Context(), store.Account{ID: "rae", Username: "rae", Disabled: true}))
-	family.UserGone = true
+	family.UserGone, family.UserDetails, family.Username = true, nil, ""
 	raise(2, nil)
 	counted := race(t, func(int) error {
 		return s.InTx(t.Context(), func(ctx context.Context) error {
@@ -77,7 +77,7 @@ func AddRaisable(t *testing.T, s PINCheck, clientID string) store.TokenFamily {
 	t.Helper()
 	ctx := t.Context()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	must(t, s.PutAccount(ctx, store.Account{ID: "rae", Username: "rae"}))
+	must(t, s.PutAccount(ctx, store.Account{ID: "rae", Username: "rae", Attributes: store.Attributes{"name": "Rae"}}))
 	must(t, s.AddInstallation(ctx, store.Installation{ClientID: clientID, RegistrationID: clientID, Application: "bank", Platform: "ios"}))
 	must(t, s.AddProfile(ctx, store.Profile{ClientID: clientID, ProfileID: "RAISE1", UserID: "rae"}))
 	f := store.TokenFamily{
@@ -85,5 +85,6 @@ func AddRaisable(t *testing.T, s PINCheck, clientID string) store.TokenFamily {
 		Nonce: []byte{1}, CurrentHash: []byte("hash of " + clientID), RotatedAt: now, CreatedAt: now,
 	}
 	must(t, s.AddFamily(ctx, f))
+	f.UserDetails, f.Username = []byte(`{"name":"Rae"}`), "rae"
 	return f
 }
