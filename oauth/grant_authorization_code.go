@@ -109,7 +109,7 @@ func codeMismatch(code store.AuthorizationCode, r *tokenRequest) string {
 // redemption is something that is good for tokens once.
 type redemption struct {
 	store.AuthorizationCode
-	ahead *foresight // nil when nobody had to be asked
+	ahead *foresight                                   // nil when nobody had to be asked
 	grant string                                       // of the event
 	again func(ctx context.Context, hash []byte) error // the failure of a second use, in the transaction of ctx
 	bury  func(ctx context.Context) error              // leaves a tombstone in Redis
