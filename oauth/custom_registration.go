@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -85,8 +84,8 @@ func (h *Handler) RegistrationTokens(ctx context.Context, s *settings.Snapshot, 
 			return token.Issued{}, err
 		}
 	}
-	if full.IDToken = slices.Contains(g.Scopes, scopeOpenID); full.IDToken {
-		full.Claims = claimsOf(person, g.Scopes)
+	if err := describe(&full, s, person, nil); err != nil {
+		return token.Issued{}, err
 	}
 	issued, err := h.Tokens.Issue(ctx, full)
 	if errors.Is(err, token.ErrIDToken) {

@@ -61,8 +61,6 @@ const (
 	InvalidRefreshToken
 	UserRevoked
 	InvalidSignature
-	// UnauthorizedUser: the person may not have a scope, whatever the client may.
-	UnauthorizedUser
 	// Device login (RFC 8628 §3.5), in-app approval, app-to-web sign-in.
 	AuthorizationPending
 	SlowDown
@@ -137,7 +135,6 @@ var codes = [...]struct {
 	InvalidRefreshToken:     {"invalid_refresh_token", http.StatusBadRequest},
 	UserRevoked:             {"user_revoked", http.StatusForbidden},
 	InvalidSignature:        {"invalid_signature", http.StatusBadRequest},
-	UnauthorizedUser:        {"unauthorized_user", http.StatusBadRequest},
 	AuthorizationPending:    {"authorization_pending", http.StatusBadRequest},
 	SlowDown:                {"slow_down", http.StatusBadRequest},
 	ExpiredToken:            {"expired_token", http.StatusBadRequest},
