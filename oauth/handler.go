@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -84,27 +85,23 @@ type versionGate interface {
 
 // Routes adds the endpoints that clients and resource owners call. g is the group /oauth.
 func (h *Handler) Routes(g *echo.Group) {
-	g.POST("/token", h.token)
-	g.POST("/v1/token", h.token)
-	g.POST("/revoke", h.revoke)
-	g.POST("/v1/revoke", h.revoke)
+	for _, version := range []string{"", "/v1"} {
+		h.crossing(g, version+"/token", h.token, http.MethodPost)
+		h.crossing(g, version+"/revoke", h.revoke, http.MethodPost)
+		g.POST(version+"/device_authorization", h.startDevice)
+	}
 	g.POST("/v1/revoke/client", h.revokeClient)
 	g.POST("/v1/revoke/profile", h.revokeProfile)
 	g.POST("/v1/revoke/profile/tokens", h.revokeProfileTokens)
-	for _, path := range []string{"/device_authorization", "/v1/device_authorization"} {
-		g.POST(path, h.startDevice)
-	}
 	g.POST("/device_authorization/approve", h.approveDevice)
-	g.GET("/v1/userinfo", h.userinfo)
-	g.POST("/v1/userinfo", h.userinfo)
-	g.GET("/v1/keys", h.jwks)
-	g.GET("/.well-known/openid-configuration", h.discovery)
-	g.POST("/.well-known/openid-configuration", h.discovery)
+	h.crossing(g, "/v1/userinfo", h.userinfo, http.MethodGet, http.MethodPost)
+	h.crossing(g, "/v1/keys", h.jwks, http.MethodGet)
+	h.crossing(g, "/.well-known/openid-configuration", h.discovery, http.MethodGet, http.MethodPost)
 }
 
 // WellKnownRoutes adds the metadata of RFC 8414, whose path begins at the root of the host. g is the group "".
 func (h *Handler) WellKnownRoutes(g *echo.Group) {
-	g.GET("/.well-known/oauth-authorization-server/oauth", h.discovery)
+	h.crossing(g, "/.well-known/oauth-authorization-server/oauth", h.discovery, http.MethodGet)
 }
 
 // APIRoutes adds the endpoints of resource gateways. g is the group /oauth behind the access check for the API scope of

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -113,7 +114,7 @@ func (s *server) shell() *web.Shell {
 	shell := &web.Shell{
 		Audit: s.recorder, Commit: s.sql.CommitEvents, Log: s.log, Now: s.now, NewID: s.newID, Instance: s.instance,
 		TrustedProxies: s.config.TrustedProxies, TransactionHeader: s.config.TransactionHeader, Observe: s.metrics.Request,
-		BodyLimits: customregistration.BodyLimits(root),
+		BodyLimits: customregistration.BodyLimits(root), Secure: strings.HasPrefix(s.config.Issuer(), "https://"),
 	}
 	if limit := s.config.Limits.FailuresPerMinute; limit > 0 {
 		shell.Budget = &ratelimit.Addresses{

@@ -66,7 +66,7 @@ func New(t testing.TB) *Env {
 	e.openRedis(t)
 	e.Recorder = &audit.Recorder{Now: e.Now}
 	e.Shell = &web.Shell{
-		Audit: e.Recorder, Commit: e.commit, Log: e.Log, Now: e.Now, NewID: e.NewID, Instance: "test",
+		Audit: e.Recorder, Secure: true, Commit: e.commit, Log: e.Log, Now: e.Now, NewID: e.NewID, Instance: "test",
 	}
 	return e
 }

@@ -20,7 +20,6 @@ import (
 // Pages renders pages. Safe for concurrent use.
 type Pages struct {
 	base     string // path of the group that serves the assets, for example /oauth
-	secure   bool   // the public address is https
 	builtIn  *set
 	overlays map[string]*overlay // by name of the template set
 	made     sync.Map            // [2]*overlay: the client's, the default one → *set
@@ -42,7 +41,7 @@ func Open(publicURL, folder string) (*Pages, error) {
 		return nil, fmt.Errorf("public address: %w", err)
 	}
 	p := &Pages{
-		base: public.Path, secure: public.Scheme == "https", overlays: map[string]*overlay{}, assets: map[string]asset{},
+		base: public.Path, overlays: map[string]*overlay{}, assets: map[string]asset{},
 		names: map[string]string{},
 	}
 	if p.builtIn, err = p.readBuiltIn(); err != nil {
@@ -149,7 +148,7 @@ func (p *Pages) render(c echo.Context, status int, name string, v view, origins 
 	return c.HTMLBlob(status, body.Bytes())
 }
 
-// protect sets the headers that every page has.
+// protect sets the headers that every page has, besides those that package web sets on all HTML.
 func (p *Pages) protect(c echo.Context, v view, origins []string) {
 	web.NoStore(c)
 	policy := "default-src 'none'; style-src 'self'; img-src 'self'"
@@ -171,11 +170,7 @@ func (p *Pages) protect(c echo.Context, v view, origins []string) {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentSecurityPolicy, policy)
 	h.Set(echo.HeaderXFrameOptions, "DENY")
-	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	if p.secure {
-		h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
-	}
 }
 
 // Origin returns what a Content-Security-Policy calls the target of a redirect: scheme, host and port, or the scheme

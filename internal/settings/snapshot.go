@@ -18,6 +18,7 @@ type Snapshot struct {
 	policies     map[string]*PINPolicy
 	osRules      map[string]*OSRule
 	hooks        map[string]*WebHook
+	origins      map[string]bool
 }
 
 type versionKey struct{ application, platform, version string }
@@ -36,6 +37,7 @@ func NewSnapshot(number int64, d Document) *Snapshot {
 	s.policies = index(d.PINPolicies, func(p *PINPolicy) string { return p.Name })
 	s.hooks = index(d.WebHooks, func(h *WebHook) string { return h.ID })
 	s.osRules = index(d.OSRules, func(r *OSRule) string { return r.Platform })
+	s.origins = allowedOrigins(d)
 	for _, a := range s.applications {
 		for i := range a.Versions {
 			v := &a.Versions[i]

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -29,6 +30,7 @@ type Shell struct {
 	TransactionHeader string           // request header that carries the transaction id; "" = always made here
 	BodyLimits        map[string]int64 // bytes, of routes that take more than MaxBody, by route pattern
 	Budget            Budget           // of garbage by address; nil = none
+	Secure            bool             // the public address is https: browsers are told to keep to it
 	Observe           func(Observation)
 }
 
@@ -99,11 +101,27 @@ func (s *Shell) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			answer.discard(c.Response())
 			s.render(c, unavailable)
 		}
+		s.guard(answer.header)
 		if err := answer.send(); err != nil {
 			s.Log.DebugContext(ctx, "answer not sent", "error", err)
 		}
 		s.accessLine(c, trail, address, s.Now().Sub(start))
 		return nil
+	}
+}
+
+// guard sets the headers that no HTML goes out without. A page says itself what it may load; one that does not say gets
+// nothing.
+func (s *Shell) guard(h http.Header) {
+	if !strings.HasPrefix(h.Get(echo.HeaderContentType), echo.MIMETextHTML) {
+		return
+	}
+	if s.Secure {
+		h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	if h.Get(echo.HeaderContentSecurityPolicy) == "" {
+		h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
+	"tokenserver/internal/audittest"
 	"tokenserver/internal/outcome"
 	"tokenserver/internal/web"
 	"tokenserver/store"
@@ -285,5 +286,29 @@ func TestBudget(t *testing.T) {
 				t.Errorf("%d, spent %v; want %d, spent %d times", w.Code, p.spent, tc.status, tc.spent)
 			}
 		})
+	}
+}
+
+// TestEveryPageIsGuarded: HTML that says nothing about itself may load nothing, and stays on https.
+func TestEveryPageIsGuarded(t *testing.T) {
+	env := audittest.New(t)
+	h := env.Handler(func(g *echo.Group) {
+		g.GET("/bare", func(c echo.Context) error { return c.HTML(http.StatusOK, "<p>x</p>") })
+		g.GET("/own", func(c echo.Context) error {
+			c.Response().Header().Set("Content-Security-Policy", "default-src 'self'")
+			return c.HTML(http.StatusTeapot, "<p>x</p>")
+		})
+		g.GET("/json", func(c echo.Context) error { return c.JSON(http.StatusOK, "x") })
+	})
+	for path, want := range map[string][3]string{
+		"/oauth/bare": {"max-age=31536000", "nosniff", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"},
+		"/oauth/own":  {"max-age=31536000", "nosniff", "default-src 'self'"},
+		"/oauth/json": {"", "", ""},
+	} {
+		header := audittest.Do(t, h, audittest.Request{Method: http.MethodGet, Path: path}).Header
+		got := [3]string{header.Get("Strict-Transport-Security"), header.Get("X-Content-Type-Options"), header.Get("Content-Security-Policy")}
+		if got != want {
+			t.Errorf("%s: %q", path, got)
+		}
 	}
 }
