@@ -83,8 +83,5 @@ func (p *Pages) CheckSession(c echo.Context, origin string) error {
 	h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'")
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	if p.secure {
-		h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
-	}
 	return c.HTMLBlob(http.StatusOK, body.Bytes())
 }
