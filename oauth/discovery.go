@@ -7,6 +7,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tokenserver/internal/clientauth"
+	"tokenserver/internal/settings"
+	"tokenserver/internal/token"
 	"tokenserver/internal/web"
 )
 
@@ -25,6 +28,8 @@ type metadata struct {
 	GrantTypes               []string `json:"grant_types_supported"`
 	SubjectTypes             []string `json:"subject_types_supported"`
 	IDTokenAlgorithms        []string `json:"id_token_signing_alg_values_supported"`
+	IDTokenKeyEncryptions    []string `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncryptions       []string `json:"id_token_encryption_enc_values_supported"`
 	TokenAuthentication      []string `json:"token_endpoint_auth_methods_supported"`
 	TokenAlgorithms          []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthentication []string `json:"revocation_endpoint_auth_methods_supported"`
@@ -62,9 +67,8 @@ func (h *Handler) discovery(c echo.Context) error {
 		GrantTypes:        []string{"authorization_code", "client_credentials", "refresh_token"},
 		SubjectTypes:      []string{"public"},
 		IDTokenAlgorithms: []string{h.Signing.CurrentAlgorithm()}, TokenAuthentication: append(basic, "none"),
-		TokenAlgorithms: []string{
-			"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
-		},
+		IDTokenKeyEncryptions: token.EncryptionAlgorithms(), IDTokenEncryptions: settings.ContentEncryptions(),
+		TokenAlgorithms:          clientauth.Algorithms(),
 		RevocationAuthentication: append(basic, "none"), IntrospectionAuth: basic, Claims: claims,
 		ChallengeMethods: []string{"S256"}, Prompts: []string{"none", "login", "consent"}, IssInAnswer: true,
 	})

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -41,6 +42,15 @@ func TestDiscovery(t *testing.T) {
 	} {
 		if document[name] != want {
 			t.Errorf("%s = %v, want %s", name, document[name], want)
+		}
+	}
+	for name, want := range map[string][]string{
+		"id_token_encryption_alg_values_supported":         {"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"},
+		"id_token_encryption_enc_values_supported":         {"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"},
+		"token_endpoint_auth_signing_alg_values_supported": {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
+	} {
+		if got := fmt.Sprint(document[name]); got != fmt.Sprint(want) {
+			t.Errorf("%s = %s, want %s", name, got, want)
 		}
 	}
 	if document["authorization_response_iss_parameter_supported"] != true {

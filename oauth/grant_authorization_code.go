@@ -166,7 +166,7 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) 
 	}
 	issued, err := h.Tokens.Issue(ctx, g)
 	if errors.Is(err, token.ErrIDToken) {
-		return token.Issued{}, store.Keep(idTokenFailed.Because(err).Recorded(ctx, h.Audit))
+		return token.Issued{}, store.Keep(noIDToken(err).Recorded(ctx, h.Audit))
 	}
 	if err != nil {
 		return token.Issued{}, err

@@ -15,6 +15,8 @@ import (
 	"tokenserver/store"
 )
 
+const grantClientCredentials = "client_credentials"
+
 // mayUseClientCredentials: a web client with that grant, never a public one; an installation whose application makes
 // anonymous resource calls.
 func mayUseClientCredentials(c clientauth.Client) bool {
@@ -51,7 +53,7 @@ func (h *Handler) clientCredentials(ctx context.Context, r *tokenRequest) (token
 	if err != nil {
 		return token.Issued{}, fmt.Errorf("client credentials: %w", err)
 	}
-	h.Audit.Record(ctx, audit.TokenRequestAccessTokenCreated, audit.Detail("grant", "client_credentials"), audit.List("scopes", scopes))
+	h.Audit.Record(ctx, audit.TokenRequestAccessTokenCreated, audit.Detail("grant", grantClientCredentials), audit.List("scopes", scopes))
 	if r.client.Web != nil {
 		issued.ProfileID = token.StaticProfile
 	}

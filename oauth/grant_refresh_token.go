@@ -227,7 +227,7 @@ func (f *refresh) succeed(ctx context.Context, check token.PINCheck) (token.Issu
 	rotate := f.client.Web == nil || f.client.Public() || f.client.Web.Rotates()
 	issued, err := f.h.Tokens.Rotate(ctx, check, g, rotate)
 	if errors.Is(err, token.ErrIDToken) {
-		return token.Issued{}, idTokenFailed.Because(err).About(audit.User(check.Family.UserID))
+		return token.Issued{}, noIDToken(err).About(audit.User(check.Family.UserID))
 	}
 	if err != nil {
 		return token.Issued{}, err

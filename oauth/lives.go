@@ -4,7 +4,9 @@ import (
 	"slices"
 	"time"
 
+	"tokenserver/audit"
 	"tokenserver/internal/clientauth"
+	"tokenserver/internal/outcome"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 )
@@ -25,7 +27,7 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 	case c.Installation != nil:
 		a := c.Application
 		g.Application, g.Platform, g.Version = a.ID, c.Installation.Platform, c.Installation.Version
-		g.Audience = slices.Concat(a.ResourceGateways, a.AdditionalAudiences)
+		g.Audience = slices.Concat(a.ResourceGateways, a.AdditionalAudiences, s.Document.OAuth.AdditionalTokenAudience)
 		g.Format = a.AccessTokenFormat
 		g.AccessLife = life(a.AccessTokenExpiresIn, usualAccessLife)
 		g.IDTokenLife = life(a.IDTokenExpiresIn, usualIDTokenLife)
@@ -34,15 +36,31 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 	case c.Web != nil:
 		w := c.Web
 		g.ProfileID = token.StaticProfile
-		g.Audience, g.IDAudience = w.AdditionalAudiences, w.AdditionalAudiences
+		g.Audience = slices.Concat(w.ResourceGateways, w.AdditionalAudiences, s.Document.OAuth.AdditionalTokenAudience)
+		g.IDAudience = w.OpenIDConnect.AdditionalAudiences
 		g.Format = w.AccessTokenFormat
 		g.AccessLife = life(w.AccessTokenExpiresIn, usualAccessLife)
 		g.IDTokenLife = life(w.IDTokenExpiresIn, usualIDTokenLife)
 		g.RefreshLife = unlimited(w.RefreshTokenExpiresIn)
 		g.FamilyLife = unlimited(w.MaxRefreshValidity)
 		g.Refresh = w.RefreshTokenEnabled
+		g.Encryption = encryptionOf(c)
 	}
 	return g
+}
+
+// encryptionOf tells how the ID tokens of a client are encrypted; nil = they are not.
+func encryptionOf(c clientauth.Client) *token.Encryption {
+	if c.Web == nil || !c.Web.OpenIDConnect.IDTokenEncryption.Enabled {
+		return nil
+	}
+	e := c.Web.OpenIDConnect.IDTokenEncryption
+	return &token.Encryption{JWKSURI: e.JWKSURI, Method: e.Method}
+}
+
+// noIDToken is the failure for an error that is token.ErrIDToken.
+func noIDToken(err error) outcome.Failure {
+	return idTokenFailed.Because(err).About(audit.Reason(token.IDTokenReason(err)))
 }
 
 // life is a configured number of seconds within its limits; 0 = the usual one.

@@ -37,7 +37,7 @@ type grant struct {
 func (h *Handler) grants(name string) (grant, bool) {
 	for _, g := range [...]grant{
 		{"authorization_code", mayUseCode, h.authorizationCode, tokenClientFailures},
-		{"client_credentials", mayUseClientCredentials, h.clientCredentials, tokenClientFailures},
+		{grantClientCredentials, mayUseClientCredentials, h.clientCredentials, tokenClientFailures},
 		{"refresh_token", mayRefresh, h.refreshToken, tokenClientFailures},
 		{grantDeviceCode, mayUseDeviceCode, h.deviceCode, tokenClientFailures},
 		{grantFingerPrint, mayExchangeFingerPrint, h.fingerPrint, fingerClientFailures},
@@ -95,6 +95,9 @@ func (h *Handler) token(c echo.Context) error {
 	}
 	if !g.allowed(r.client) {
 		return tokenGrantOff.About(audit.Detail("grant", name))
+	}
+	if name != grantClientCredentials {
+		h.Tokens.Encrypter.Ready(c.Request().Context(), encryptionOf(r.client))
 	}
 	issued, err := g.issue(c.Request().Context(), r)
 	if err != nil {

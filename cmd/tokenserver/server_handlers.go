@@ -36,7 +36,6 @@ type kernels struct {
 	devices   *device.Verifier
 	server    *device.ServerKeys
 	outside   outside
-	keySets   *remotejwks.Sets // of clients
 	hooks     *hooks.Service
 	scopes    *entitlement.Service
 	people    *people.Service
@@ -50,11 +49,12 @@ const (
 
 func (s *server) kernels() kernels {
 	issuer, outside := s.config.Issuer(), s.outside()
+	sets := &remotejwks.Sets{Client: outside.jwks, Private: s.config.Outbound.AllowPrivate.JWKS, Now: s.now}
 	k := kernels{
 		gate: &appgate.Gate{Installations: s.sql, Audit: s.recorder},
 		tokens: &token.Service{
 			Access: s.redis, Families: s.sql, Search: s.sql, Profiles: s.sql, Installations: s.sql, Revocations: s.revocations,
-			Keys: s.keys, Ring: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID,
+			Keys: s.keys, Ring: s.ring, Encrypter: &token.Encrypter{Keys: sets}, Issuer: issuer, Now: s.now, NewID: s.newID,
 		},
 		endings: &pushauth.Endings{
 			Decisions: s.sql, Transactions: s.redis, Wake: func(kind string) { s.jobs.Wake(kind) }, Log: s.log, Now: s.now, NewID: s.newID,
@@ -62,11 +62,10 @@ func (s *server) kernels() kernels {
 		devices: &device.Verifier{Once: s.redis, Issuer: issuer, Now: s.now},
 		server:  &device.ServerKeys{Store: s.sql, Keys: s.keys, Now: s.now},
 		outside: outside,
-		keySets: &remotejwks.Sets{Client: outside.jwks, Private: s.config.Outbound.AllowPrivate.JWKS, Now: s.now},
 	}
 	slow := make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)) // of all clients together: the rest of the machine stays free
-	k.clients = s.clientAuthentication("client-secret", secretFailuresPerMinute, k.keySets, slow)
-	k.callers = s.clientAuthentication("api-secret", apiSecretFailuresPerMinute, k.keySets, slow)
+	k.clients = s.clientAuthentication("client-secret", secretFailuresPerMinute, sets, slow)
+	k.callers = s.clientAuthentication("api-secret", apiSecretFailuresPerMinute, sets, slow)
 	private := s.config.Outbound.AllowPrivate.Hook
 	k.hooks = &hooks.Service{Client: hooks.NewClient(private), Sign: s.ring, Issuer: issuer, Now: s.now, NewID: s.newID, Log: s.log}
 	k.scopes = &entitlement.Service{

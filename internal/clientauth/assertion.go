@@ -123,14 +123,14 @@ func signedWith(assertion string) (alg, kid string) {
 		Algorithm string `json:"alg"`
 		KeyID     string `json:"kid"`
 	}
-	if err := json.Unmarshal(text, &header); err != nil || !slices.Contains(machineAlgorithms(), header.Algorithm) {
+	if err := json.Unmarshal(text, &header); err != nil || !slices.Contains(Algorithms(), header.Algorithm) {
 		return "", ""
 	}
 	return header.Algorithm, header.KeyID
 }
 
-// machineAlgorithms are the signature algorithms of web and API clients.
-func machineAlgorithms() []string {
+// Algorithms are the signature algorithms of the assertions of web and API clients.
+func Algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 

@@ -54,8 +54,14 @@ func (s *Sets) Keys(ctx context.Context, uri string) (*jose.JSONWebKeySet, error
 // minute.
 func (s *Sets) seek(ctx context.Context, uri string, has func(*jose.JSONWebKeySet) bool) (*jose.JSONWebKeySet, error) {
 	set, fresh, err := s.get(ctx, uri, false)
-	if err != nil || fresh || has(set) {
+	if err != nil || has(set) {
 		return set, err
+	}
+	if fresh { // that was the fetch of this minute
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.entry(uri).forced = s.Now()
+		return set, nil
 	}
 	newer, _, err := s.get(ctx, uri, true)
 	if err != nil {

@@ -151,8 +151,8 @@ func TestAnUnknownKeyIDFetchesOnceAMinute(t *testing.T) {
 		}
 		return len(keys) == 1 && keys[0].KeyID == kid
 	}
-	if has("b") || k.calls.Load() != 1 {
-		t.Errorf("a set that was just fetched was fetched again: %d calls", k.calls.Load())
+	if !has("a") || k.calls.Load() != 1 {
+		t.Errorf("%d calls", k.calls.Load())
 	}
 	k.publishes(t, "", "b")
 	if !has("b") || k.calls.Load() != 2 {
@@ -171,6 +171,19 @@ func TestAnUnknownKeyIDFetchesOnceAMinute(t *testing.T) {
 	k.pass(time.Second)
 	if !has("c") || k.calls.Load() != 3 {
 		t.Errorf("not fetched after a minute: %d calls", k.calls.Load())
+	}
+}
+
+func TestAMissRightAfterAFetchIsThatOfTheMinute(t *testing.T) {
+	k := newKit(t)
+	k.publishes(t, "", "a")
+	for range 3 {
+		if keys, err := k.sets.Candidates(t.Context(), k.URL, "b", "ES256"); err != nil || len(keys) != 0 {
+			t.Error(keys, err)
+		}
+	}
+	if n := k.calls.Load(); n != 1 {
+		t.Errorf("%d calls", n)
 	}
 }
 

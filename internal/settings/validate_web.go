@@ -138,8 +138,8 @@ func (c *checker) hooks(path string, ids []string) {
 	}
 }
 
-// The content encryptions of ID tokens (RFC 7518 §5.1).
-func contentEncryptions() []string {
+// ContentEncryptions are how ID tokens may be encrypted: enc of the JWE (RFC 7518 §5.1).
+func ContentEncryptions() []string {
 	return []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
 }
 
@@ -156,7 +156,7 @@ func (c *checker) openIDConnect(path string, o *OpenIDConnect) {
 	}
 	e, at := o.IDTokenEncryption, path+".id_token_encryption"
 	if e.Method != "" {
-		oneOf(c, at+".method", e.Method, contentEncryptions()...)
+		oneOf(c, at+".method", e.Method, ContentEncryptions()...)
 	}
 	if e.Enabled && e.JWKSURI == "" {
 		c.add(at+".jwks_uri", "is missing: ID tokens are encrypted to a key that the client publishes there")

@@ -9,12 +9,14 @@ import (
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"tokenserver/internal/settings"
 )
 
 // Encryption says how the ID tokens of a client are encrypted (OpenID Connect Core §10.2).
 type Encryption struct {
 	JWKSURI string // where the client publishes its keys
-	Method  string // one of EncryptionMethods
+	Method  string // one of settings.ContentEncryptions
 }
 
 // Encrypter encrypts ID tokens to keys that relying parties publish. Every field is required.
@@ -33,11 +35,6 @@ type recipientKeys interface {
 // RSA-OAEP with SHA-1 are not among them.
 func EncryptionAlgorithms() []string {
 	return []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
-}
-
-// EncryptionMethods are the content encryptions of ID tokens (RFC 7518 §5.1).
-func EncryptionMethods() []string {
-	return []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
 }
 
 // Why an ID token is not encrypted; for audit events.
@@ -87,7 +84,7 @@ func (e *Encrypter) Ready(ctx context.Context, how *Encryption) {
 
 // encrypt wraps a signed ID token in a JWE in compact form, to the key of the relying party. Errors: ErrIDToken.
 func (e *Encrypter) encrypt(ctx context.Context, how *Encryption, signed string) (string, error) {
-	if !slices.Contains(EncryptionMethods(), how.Method) {
+	if !slices.Contains(settings.ContentEncryptions(), how.Method) {
 		return "", &idTokenError{reason: methodUnknown}
 	}
 	key, algorithm, err := e.recipient(ctx, how)

@@ -38,6 +38,7 @@ type Grant struct {
 	Refresh      bool           // make a refresh token
 	IDToken      bool           // make an ID token
 	Claims       map[string]any // further claims of the ID token
+	Encryption   *Encryption    // of the ID token; nil = none
 	AccessClaims map[string]any // further claims of a JWT access token, from a hook; those of the protocol win
 	UserDetails  []byte         // what introspection says about the user: a JSON object; nil = nothing
 	FamilyID     string         // of a token that lives and dies with a refresh token family; "" = a family of its own

@@ -52,7 +52,10 @@ func (s *Service) idToken(ctx context.Context, g Grant, bearer string, now time.
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrIDToken, err)
 	}
-	return text, nil
+	if g.Encryption == nil {
+		return text, nil
+	}
+	return s.Encrypter.encrypt(ctx, g.Encryption, text)
 }
 
 // IDTokenAlone makes the ID token of a grant that has no access token (OpenID Connect Core §3.2). Errors: ErrIDToken.

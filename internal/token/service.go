@@ -20,6 +20,7 @@ type Service struct {
 	Revocations   *Revocations
 	Keys          *secret.Keys
 	Ring          signer
+	Encrypter     *Encrypter
 	Issuer        string
 	Now           func() time.Time
 	NewID         func() string // UUID
