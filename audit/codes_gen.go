@@ -312,6 +312,8 @@ const (
 	CustomRegistrationScriptError                         Code = "CUSTOM_REGISTRATION_SCRIPT_ERROR"                              // The service that decides about registrations by API could not be reached or gave no usable answer.
 	CustomRegistrationBackchannelSuccess                  Code = "CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS"                       // A back end prepared a registration by API.
 	CustomRegistrationBackchannelFailure                  Code = "CUSTOM_REGISTRATION_BACKCHANNEL_FAILURE"                       // A back end could not prepare a registration by API.
+	IDPOauthDiscoveryFailed                               Code = "IDP_OAUTH_DISCOVERY_FAILED"                                    // The endpoints of an OpenID provider could not be learned, so that nobody could be sent there.
+	IDPHeaderUserMissing                                  Code = "IDP_HEADER_USER_MISSING"                                       // The trusted reverse proxy named no user, or the request did not come through it.
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	MobileClientDeviceNameRefused                         Code = "MOBILE_CLIENT_DEVICE_NAME_REFUSED"                             // The name that an app installation gave itself could not be read from the request.
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
@@ -636,6 +638,8 @@ var catalogue = [...]Entry{
 	{Code: CustomRegistrationScriptError, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The service that decides about registrations by API could not be reached or gave no usable answer."},
 	{Code: CustomRegistrationBackchannelSuccess, Kind: Extension, Area: "identity-provider", Outcome: Success, Description: "A back end prepared a registration by API."},
 	{Code: CustomRegistrationBackchannelFailure, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A back end could not prepare a registration by API."},
+	{Code: IDPOauthDiscoveryFailed, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The endpoints of an OpenID provider could not be learned, so that nobody could be sent there."},
+	{Code: IDPHeaderUserMissing, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The trusted reverse proxy named no user, or the request did not come through it."},
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: MobileClientDeviceNameRefused, Kind: Extension, Area: "client-validation", Outcome: Failure, Description: "The name that an app installation gave itself could not be read from the request."},
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},

@@ -45,21 +45,6 @@ type people interface {
 	AccountByUsername(ctx context.Context, username string) (store.Account, error)
 }
 
-// journey is the authorization request that waits for the user.
-type journey interface {
-	// Waiting returns the transaction and the name of its client. Errors: store.ErrNotFound, store.ErrExpired,
-	// store.ErrRevoked (another browser's), store.ErrConflict (the user is known already).
-	Waiting(c echo.Context, transactionID string) (a store.Authorization, clientName string, err error)
-	// Identified says who the user is, once. Errors: store.ErrConflict, an outcome.Failure for Fail.
-	Identified(c echo.Context, a store.Authorization, id store.Identity) error
-	// Fail ends the transaction and returns the failure, which is then told to the client.
-	Fail(c echo.Context, a store.Authorization, f outcome.Failure) error
-	// GoOnURL returns where the browser goes then.
-	GoOnURL(transactionID string) string
-	// ErrorPage shows a failure after which there is no way on.
-	ErrorPage(c echo.Context, f outcome.Failure) error
-}
-
 // How signing in fails. It succeeds with ACCOUNT_SIGN_IN_SUCCESS and 303 to where the journey goes on. Wrong password,
 // unknown user and disabled account look the same to the person, and take the same time.
 var (

@@ -86,7 +86,7 @@ func (r *authorizeRequest) transaction(now time.Time, language string) store.Aut
 		MaxAge: r.maxAge, Silent: r.asks("none"), ForceLogin: r.asks("login"), SelectAccount: r.asks("select_account"),
 		ACRValues: r.get("acr_values"), EssentialACR: r.essentialACR, UILocales: clipped(r.get("ui_locales"), 256),
 		ExternalIDP: r.get("external_idp"), ProviderParams: r.providerParams, HookParams: r.hookParams,
-		LoginHint: clipped(r.get("login_hint"), 256), HintedUser: r.hinted, Language: language,
+		LoginHint: clipped(r.get("login_hint"), 256), HintedUser: r.hinted, Language: language, ProviderQuery: providerQuery(r),
 		CreatedAt: now, ExpiresAt: now.Add(authorizationLife),
 	}
 	if r.plain {

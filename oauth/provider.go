@@ -57,3 +57,21 @@ func defaultProvider(s *settings.Snapshot) *settings.IdentityProvider {
 	}
 	return nil
 }
+
+// longestProviderValue is how much of a parameter an identity provider may take as an attribute, in bytes.
+const longestProviderValue = 512
+
+// providerQuery keeps the parameters that the identity provider takes as attributes of the person, as they came.
+func providerQuery(r *authorizeRequest) map[string]string {
+	if r.provider.Header == nil {
+		return nil
+	}
+	kept := map[string]string{}
+	for _, m := range r.provider.Header.Attributes {
+		name, is := m.QueryParameter()
+		if value := r.get(name); is && value != "" && len(value) <= longestProviderValue {
+			kept[name] = value
+		}
+	}
+	return kept
+}

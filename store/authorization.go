@@ -71,6 +71,7 @@ type Authorization struct {
 
 	ProviderParams map[string][]string `json:"provider_params,omitempty"` // external_idp_custom_param.<key>
 	HookParams     map[string][]string `json:"hook_params,omitempty"`     // hook_context_custom_param.<key>
+	ProviderQuery  map[string]string   `json:"provider_query,omitempty"`  // further parameters that the identity provider takes as attributes
 
 	UserID    string    `json:"user_id,omitempty"` // from here on: once identified
 	SessionID string    `json:"sid,omitempty"`     // of the browser session

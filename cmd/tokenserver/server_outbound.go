@@ -21,6 +21,7 @@ const (
 	jwksTimeout     = 5 * time.Second
 	jwksBytes       = 256 << 10
 	providerTimeout = 10 * time.Second
+	providerConnect = 2 * time.Second
 	providerBytes   = 1 << 20
 	hookTimeout     = 5 * time.Second
 	hookBytes       = 256 << 10
@@ -35,9 +36,11 @@ func (s *server) outside() outside {
 	}
 	private := s.config.Outbound.AllowPrivate
 	return outside{
-		jwks:     client(jwksTimeout, jwksBytes, private.JWKS),
-		provider: client(providerTimeout, providerBytes, private.Provider),
-		hook:     client(hookTimeout, hookBytes, private.Hook),
-		sms:      client(smsTimeout, smsBytes, private.SMS),
+		jwks: client(jwksTimeout, jwksBytes, private.JWKS),
+		provider: outbound.New(outbound.Config{
+			Timeout: providerTimeout, ConnectTimeout: providerConnect, MaxBody: providerBytes, AllowPrivate: private.Provider,
+		}),
+		hook: client(hookTimeout, hookBytes, private.Hook),
+		sms:  client(smsTimeout, smsBytes, private.SMS),
 	}
 }

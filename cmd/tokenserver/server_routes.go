@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/api"
-	"tokenserver/idp"
-	"tokenserver/idp/saml"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/settings"
@@ -26,7 +23,7 @@ const (
 	userCodeWindow = 10 * time.Minute
 )
 
-// routeOAuth connects the OAuth endpoints with the identity provider that signs users in.
+// routeOAuth connects the OAuth endpoints with the identity providers that sign users in.
 func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *pages.Pages) {
 	issuer := s.config.Issuer()
 	guesses := &ratelimit.Limiter{
@@ -51,22 +48,8 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql,
 	}
-	accounts := &idp.Accounts{
-		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Store: s.sql, People: s.sql, Attempts: s.sql, Browsers: s.sql,
-		Journey: browser, Passwords: idp.NewPasswords(runtime.GOMAXPROCS(0)), Pages: pages,
-	}
-	federated := &saml.ServiceProvider{
-		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Settings: s.settings,
-		Source: saml.NewSource(k.outside.provider, s.now, s.log), Once: s.redis, Journey: browser, Pages: pages,
-	}
-	codes := s.twoWayOTP(browser, pages)
-	browser.Providers = oauth.Providers{
-		settings.BuiltInAccounts: accounts, settings.SAMLProvider: federated, settings.TwoWayOTP: codes,
-	}
+	browser.Providers = s.routeProviders(e, k, browser, pages)
 	browser.Routes(group(e))
-	accounts.Routes(group(e))
-	federated.Routes(group(e))
-	codes.Routes(group(e))
 	pages.Routes(group(e))
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // Tokens are what a provider gave for a code.
@@ -15,24 +14,15 @@ type Tokens struct {
 	ID     string // "" = none
 }
 
-// signer signs with the key that this server publishes; see keys.Ring.
-type signer interface {
-	// Sign returns claims as a compact JWS with the header members typ, alg and kid.
-	Sign(ctx context.Context, typ string, claims any) (string, error)
-}
-
-// The limits of what a provider hands out, in bytes.
-const (
-	longestToken  = 16 << 10
-	assertionLife = time.Minute
-)
+// longestToken is how long a token of a provider may be, in bytes.
+const longestToken = 16 << 10
 
 // Exchange redeems a code (RFC 6749 §4.1.3). Errors: *Refusal; others are faults of ours.
 func (c *Client) Exchange(ctx context.Context, p Provider, m Metadata, code, verifier, redirectURI string) (Tokens, error) {
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
 	}
-	if err := c.prove(ctx, p, m, form); err != nil {
+	if err := c.prove(p, m, form); err != nil {
 		return Tokens{}, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Token, strings.NewReader(form.Encode()))
@@ -43,7 +33,7 @@ func (c *Client) Exchange(ctx context.Context, p Provider, m Metadata, code, ver
 	if p.Authentication == SecretBasic {
 		request.SetBasicAuth(url.QueryEscape(p.ClientID), url.QueryEscape(p.Secret)) // RFC 6749 §2.3.1
 	}
-	members, answer, err := object(c.HTTP, request)
+	members, answer, err := c.call(request)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("redeem code: %w", err)
 	}
@@ -51,14 +41,14 @@ func (c *Client) Exchange(ctx context.Context, p Provider, m Metadata, code, ver
 }
 
 // prove adds the client authentication that travels in the form.
-func (c *Client) prove(ctx context.Context, p Provider, m Metadata, form url.Values) error {
+func (c *Client) prove(p Provider, m Metadata, form url.Values) error {
 	switch p.Authentication {
 	case SecretBasic:
 	case SecretPost:
 		form.Set("client_id", p.ClientID)
 		form.Set("client_secret", p.Secret)
 	case PrivateKeyJWT:
-		assertion, err := c.assertion(ctx, p, m)
+		assertion, err := c.assertion(p, m)
 		if err != nil {
 			return err
 		}
@@ -69,24 +59,6 @@ func (c *Client) prove(ctx context.Context, p Provider, m Metadata, form url.Val
 		return refuse("client authentication not configured")
 	}
 	return nil
-}
-
-// assertion proves this server with its own key, which the provider finds in the key set that we publish (RFC 7523 §3).
-// The audience is the provider's issuer; a plain OAuth server has no other name than its token URL.
-func (c *Client) assertion(ctx context.Context, p Provider, m Metadata) (string, error) {
-	audience := m.Issuer
-	if audience == "" {
-		audience = m.Token
-	}
-	now := c.Now()
-	assertion, err := c.Signing.Sign(ctx, "JWT", map[string]any{
-		"iss": p.ClientID, "sub": p.ClientID, "aud": audience, "jti": c.NewID(),
-		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
-	})
-	if err != nil {
-		return "", fmt.Errorf("sign client assertion: %w", err)
-	}
-	return assertion, nil
 }
 
 // tokensOf reads the answer of a token endpoint (RFC 6749 §5). Some servers answer 200 and an error.

@@ -1,9 +1,22 @@
 package oidc_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"tokenserver/idp/oidc"
 	"tokenserver/internal/standin"
@@ -87,7 +100,8 @@ func TestAnswers(t *testing.T) {
 			if tc.reason == "" {
 				return
 			}
-			if r := oidc.RefusalOf(err); r.Code != tc.code || r.Status != tc.status {
+			var r *oidc.Refusal
+			if errors.As(err, &r) && (r.Code != tc.code || r.Status != tc.status) {
 				t.Errorf("code %q, status %d", r.Code, r.Status)
 			}
 			if strings.Contains(err.Error(), verifier) || strings.Contains(err.Error(), secret) {
@@ -100,26 +114,102 @@ func TestAnswers(t *testing.T) {
 func TestClientAuthentication(t *testing.T) {
 	w := newWorld(t)
 	client := standin.OpenIDClient{ID: clientID, Secret: secret, RedirectURI: callback}
-	ring := w.client.Signing.(interface{ JWKS() []byte })
-	for _, method := range []oidc.Authentication{oidc.SecretBasic, oidc.SecretPost, oidc.PrivateKeyJWT} {
-		client.Authentication, client.KeySet = string(method), ring.JWKS
+	for _, method := range []oidc.Authentication{oidc.SecretBasic, oidc.SecretPost} {
+		client.Authentication = string(method)
 		w.provider.Register(client)
 		w.config.Authentication = method
 		if _, _, err := w.signIn(t, -1); err != nil {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
-	client.KeySet = func() []byte { return []byte(`{"keys":[]}`) }
-	w.provider.Register(client)
-	_, _, err := w.signIn(t, -1)
-	wantReason(t, err, "code refused")
 	client.Authentication, w.config.Authentication, w.config.Secret = "client_secret_basic", oidc.SecretBasic, "wrong"
 	w.provider.Register(client)
-	_, _, err = w.signIn(t, -1)
+	_, _, err := w.signIn(t, -1)
 	wantReason(t, err, "code refused")
 	w.config.Authentication = "tls_client_auth"
 	_, _, err = w.signIn(t, -1)
 	wantReason(t, err, "client authentication not configured")
+}
+
+// TestSigningKeys: keys of the settings, in every form and kind; none of them ever shows in an error.
+func TestSigningKeys(t *testing.T) {
+	w := newWorld(t)
+	w.config.Authentication = oidc.PrivateKeyJWT
+	elliptical := func(curve elliptic.Curve) *ecdsa.PrivateKey {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1 := elliptical(elliptic.P256())
+	encoded, err := x509.MarshalECPrivateKey(sec1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, p521 := elliptical(elliptic.P384()), elliptical(elliptic.P521())
+	for _, tc := range []struct {
+		name, text, id, reason string
+		key                    crypto.Signer
+	}{
+		{name: "RSA", text: pkcs8(t, rsaKey), key: rsaKey},
+		{name: "RSA PKCS1", text: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), key: rsaKey},
+		{name: "P-256 SEC1", text: pemOf("EC PRIVATE KEY", encoded), key: sec1},
+		{name: "P-384", text: pkcs8(t, p384), key: p384},
+		{name: "P-521 with an id", text: pkcs8(t, p521), id: "registered", key: p521},
+		{name: "not the registered one", text: pkcs8(t, p384), key: p521, reason: "code refused"},
+		{name: "none", reason: "signing key unusable"},
+		{name: "Ed25519", text: pkcs8(t, edwards), reason: "signing key unusable"},
+		{name: "a public key", text: pemOf("PUBLIC KEY", []byte("x")), reason: "signing key unusable"},
+		{name: "no PEM", text: "a secret text", reason: "signing key unusable"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w.config.SigningKey, w.config.SigningKeyID = tc.text, tc.id
+			if tc.key != nil {
+				public := jose.JSONWebKey{Key: tc.key.Public(), KeyID: tc.id}
+				if tc.id == "" {
+					sum, err := public.Thumbprint(crypto.SHA256)
+					if err != nil {
+						t.Fatal(err)
+					}
+					public.KeyID = base64.RawURLEncoding.EncodeToString(sum)
+				}
+				set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.provider.Register(standin.OpenIDClient{
+					ID: clientID, RedirectURI: callback, Authentication: "private_key_jwt", KeySet: func() []byte { return set },
+				})
+			}
+			_, _, err := w.signIn(t, -1)
+			wantReason(t, err, tc.reason)
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func pemOf(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func pkcs8(t *testing.T, key any) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemOf("PRIVATE KEY", der)
 }
 
 func TestPlainOAuth(t *testing.T) {

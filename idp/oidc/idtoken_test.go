@@ -37,7 +37,7 @@ func TestIDTokens(t *testing.T) {
 		{name: "no kid", lies: change(func(header, _ map[string]any) { delete(header, "kid") })},
 		{name: "unsigned", lies: standin.OpenIDLies{Algorithm: "none"}, reason: "ID token signature"},
 		{name: "the public key as a secret", lies: standin.OpenIDLies{Algorithm: "HS256"}, reason: "ID token signature"},
-		{name: "kid of another key", lies: change(func(h, _ map[string]any) { h["kid"] = "RSA-0" }), reason: "unknown key"},
+		{name: "kid of another key", lies: change(func(h, _ map[string]any) { h["kid"] = "ES384-0" }), reason: "unknown key"},
 		{name: "kid of nobody", lies: change(func(h, _ map[string]any) { h["kid"] = "none" }), reason: "unknown key"},
 		{name: "key of another algorithm", lies: standin.OpenIDLies{Algorithm: "RS256", IDToken: func(h, _ map[string]any) { h["kid"] = "ES256-0" }}, reason: "unknown key"},
 		{name: "critical header", lies: change(func(h, _ map[string]any) { h["crit"] = []string{"x"} }), reason: "ID token unverifiable"},

@@ -10,7 +10,6 @@ import (
 
 	"tokenserver/idp/oidc"
 	"tokenserver/internal/audittest"
-	"tokenserver/internal/keys"
 	"tokenserver/internal/outbound"
 	"tokenserver/internal/remotejwks"
 	"tokenserver/internal/standin"
@@ -40,19 +39,15 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = provider.Close() })
-	ring := &keys.Ring{Store: e.Store, Keys: e.Keys, Algorithm: keys.ES256, Now: e.Now, NewID: e.NewID}
-	if err := ring.Load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	provider.Register(standin.OpenIDClient{
-		ID: clientID, Secret: secret, RedirectURI: callback, Authentication: "client_secret_basic", KeySet: ring.JWKS,
+		ID: clientID, Secret: secret, RedirectURI: callback, Authentication: "client_secret_basic",
 	})
 	provider.SignIn(map[string]any{"sub": "ann", "name": "Ann", "amr": []string{"pwd", "otp"}})
 	client := outbound.New(outbound.Config{AllowPrivate: outbound.Loopback(), Timeout: 5 * time.Second})
 	return &world{
 		Env: e, provider: provider,
 		client: &oidc.Client{
-			HTTP: client, Directory: &oidc.Directory{HTTP: client, Now: e.Now}, Signing: ring, Now: e.Now, NewID: e.NewID,
+			HTTP: client, Directory: &oidc.Directory{HTTP: client, Now: e.Now}, Now: e.Now, NewID: e.NewID,
 			Keys: &remotejwks.Sets{Client: client, Private: outbound.Loopback(), Now: e.Now},
 		},
 		config: oidc.Provider{

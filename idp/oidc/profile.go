@@ -18,7 +18,7 @@ func (c *Client) Profile(ctx context.Context, p Provider, m Metadata, accessToke
 		return nil, refuseBecause("profile address is no URL", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+accessToken)
-	members, answer, err := object(c.HTTP, request)
+	members, answer, err := c.call(request)
 	if err != nil {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}

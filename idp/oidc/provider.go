@@ -1,9 +1,10 @@
 package oidc
 
 import (
-	"errors"
 	"net/http"
 	"time"
+
+	"tokenserver/audit"
 )
 
 // Authentication is how this server proves itself to a provider (OpenID Connect Core §9).
@@ -27,20 +28,31 @@ type Provider struct {
 	ClientID       string
 	Authentication Authentication
 	Secret         string
+	SigningKey     string // PEM, for private_key_jwt
+	SigningKeyID   string // kid; "" = the key's thumbprint (RFC 7638)
 	Scopes         []string
 }
 
 // OpenID tells whether the provider gives ID tokens.
 func (p Provider) OpenID() bool { return p.Issuer != "" }
 
-// Client talks to providers. Every field is required. Safe for concurrent use.
+// Client talks to providers. Every field but TransactionHeader is required. Safe for concurrent use.
 type Client struct {
 	HTTP      *http.Client // of package outbound, purpose provider: no redirects
 	Directory *Directory
 	Keys      keySets
-	Signing   signer
 	Now       func() time.Time
 	NewID     func() string // UUID
+
+	TransactionHeader string // carries the transaction id of the audit log on to the provider; "" = none
+}
+
+// call sends a request of a sign-in and returns the JSON object of its answer. Errors: *Refusal.
+func (c *Client) call(request *http.Request) (map[string]any, *http.Response, error) {
+	if id := audit.TransactionID(request.Context()); id != "" && c.TransactionHeader != "" {
+		request.Header.Set(c.TransactionHeader, id)
+	}
+	return object(c.HTTP, request)
 }
 
 // Refusal says why an answer of a provider cannot be used.
@@ -69,12 +81,3 @@ func (r *Refusal) Unwrap() error { return r.cause }
 func refuse(reason string) error { return &Refusal{Reason: reason} }
 
 func refuseBecause(reason string, err error) error { return &Refusal{Reason: reason, cause: err} }
-
-// RefusalOf returns the refusal in the chain of err; for any other error one that says so.
-func RefusalOf(err error) *Refusal {
-	var r *Refusal
-	if errors.As(err, &r) {
-		return r
-	}
-	return &Refusal{Reason: "failed here", cause: err}
-}

@@ -1,5 +1,7 @@
 package settings
 
+import "strings"
+
 // IdentityProviderType names what stands behind an identity provider.
 type IdentityProviderType string
 
@@ -75,6 +77,7 @@ type OAuthSection struct {
 	ClientSecret     Secret               `yaml:"client_secret,omitempty" json:"client_secret,omitzero"`
 	Authentication   ProviderClientMethod `yaml:"client_authentication_method" json:"client_authentication_method"` // default CLIENT_SECRET_BASIC
 	SigningKey       Secret               `yaml:"signing_key,omitempty" json:"signing_key,omitzero"`                // PEM, for PRIVATE_KEY_JWT
+	SigningKeyID     string               `yaml:"signing_key_id" json:"signing_key_id,omitempty"`                   // kid; default the key's thumbprint (RFC 7638)
 	Scopes           []string             `yaml:"scopes" json:"scopes,omitempty"`
 	UserIDClaim      string               `yaml:"user_id_claim" json:"user_id_claim,omitempty"` // OAUTH: member of the profile, default userId
 }
@@ -115,12 +118,20 @@ type SAMLServiceProvider struct {
 	DecryptionCertificate string `yaml:"decryption_certificate" json:"decryption_certificate,omitempty"`
 }
 
-// HeaderSection says which headers of the reverse proxy name the user.
+// HeaderSection says which headers of the reverse proxy name the user. The proxy sets them on /oauth/authorize and below, and
+// removes what came from outside.
 type HeaderSection struct {
-	UserIDHeader   string             `yaml:"user_id_header" json:"user_id_header"`                           // default iv-user
-	LevelHeader    string             `yaml:"authentication_level_header" json:"authentication_level_header"` // default authentication-level
-	Attributes     []AttributeMapping `yaml:"attribute_whitelist" json:"attribute_whitelist,omitempty"`       // header or query parameter to attribute
-	TrustedProxies []string           `yaml:"trusted_proxies" json:"trusted_proxies"`                         // networks; required
+	UserIDHeader   string             `yaml:"user_id_header" json:"user_id_header"`                                   // default iv-user
+	LevelHeader    string             `yaml:"authentication_level_header" json:"authentication_level_header"`         // default authentication-level
+	TimeHeader     string             `yaml:"authentication_time_header" json:"authentication_time_header,omitempty"` // when the user signed in, in seconds since 1970; "" = not known
+	Attributes     []AttributeMapping `yaml:"attribute_whitelist" json:"attribute_whitelist,omitempty"`               // from a header, or query:NAME of the authorization request, to an attribute
+	TrustedProxies []string           `yaml:"trusted_proxies" json:"trusted_proxies"`                                 // networks; required
+}
+
+// QueryParameter tells whether the source of an attribute is a parameter of the authorization request, and which. Anybody can
+// set those: they are told apart from headers so that a parameter can never take the place of a header.
+func (m AttributeMapping) QueryParameter() (name string, is bool) {
+	return strings.CutPrefix(m.From, "query:")
 }
 
 // CustomSection is the web hook behind a custom registration.

@@ -251,6 +251,26 @@ func TestValidateTheOutside(t *testing.T) {
 			want: `identity_providers[4].header.trusted_proxies[0]: "proxy" is no network: want one such as 10.0.0.0/8 or 127.0.0.1`,
 		},
 		{
+			name: "key id of a secret", change: func(d *document) { provider(d, google).OAuth.SigningKeyID = "k1" },
+			want: "identity_providers[1].oauth.signing_key_id: is used with PRIVATE_KEY_JWT alone: remove it",
+		},
+		{
+			name: "name of the time", change: func(d *document) { provider(d, proxy).Header.TimeHeader = "a:b" },
+			want: `identity_providers[4].header.authentication_time_header: "a:b" is malformed: want the name of a header`,
+		},
+		{
+			name: "attribute of a parameter without a name", change: func(d *document) {
+				provider(d, proxy).Header.Attributes = []settings.AttributeMapping{{From: "query:", To: "device"}}
+			},
+			want: `identity_providers[4].header.attribute_whitelist[0].from: is missing: want query: and the name of a parameter`,
+		},
+		{
+			name: "attribute of no header", change: func(d *document) {
+				provider(d, proxy).Header.Attributes = []settings.AttributeMapping{{From: "X Mail", To: "email"}, {From: "query:device", To: "device"}}
+			},
+			want: `identity_providers[4].header.attribute_whitelist[0].from: "X Mail" is malformed: want the name of a header`,
+		},
+		{
 			name: "header name", change: func(d *document) { provider(d, proxy).Header.UserIDHeader = "iv user" },
 			want: `identity_providers[4].header.user_id_header: "iv user" is malformed: want the name of a header`,
 		},

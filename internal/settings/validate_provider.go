@@ -10,6 +10,7 @@ import (
 
 var (
 	headerShape     = shape{regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"), "the name of a header"}
+	parameterShape  = shape{regexp.MustCompile(`^[A-Za-z0-9_.~-]{1,64}$`), "query: and the name of a parameter"}
 	attributeShape  = shape{attributeName, "1 to 64 letters, digits, _ . : / -"}
 	scopeTokenShape = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,255}$`) // RFC 6749 §3.3
 )
@@ -198,11 +199,17 @@ func (c *checker) providerCredentials(path string, o *OAuthSection) {
 		if !o.ClientSecret.IsZero() {
 			c.add(path+".client_secret", "is not used with PRIVATE_KEY_JWT: remove it")
 		}
+		if len(o.SigningKeyID) > maxName || hasControls(o.SigningKeyID) {
+			c.add(path+".signing_key_id", "want at most %d printable characters", maxName)
+		}
 		return
 	}
 	c.required(path+".client_secret", o.ClientSecret, "the secret that the provider gave to this server", func(string) error { return nil })
 	if !o.SigningKey.IsZero() {
 		c.add(path+".signing_key", "is used with PRIVATE_KEY_JWT alone: remove it")
+	}
+	if o.SigningKeyID != "" {
+		c.add(path+".signing_key_id", "is used with PRIVATE_KEY_JWT alone: remove it")
 	}
 }
 
@@ -210,7 +217,10 @@ func (c *checker) headerSection(path string, p *IdentityProvider) {
 	h := p.Header
 	c.identifier(path+".user_id_header", h.UserIDHeader, headerShape)
 	c.identifier(path+".authentication_level_header", h.LevelHeader, headerShape)
-	c.mappings(path+".attribute_whitelist", h.Attributes)
+	if h.TimeHeader != "" {
+		c.identifier(path+".authentication_time_header", h.TimeHeader, headerShape)
+	}
+	c.whitelist(path+".attribute_whitelist", h.Attributes)
 	if len(h.TrustedProxies) == 0 && !p.Disabled {
 		c.add(path+".trusted_proxies", "is empty: everybody could claim to be anybody; want the networks of the reverse proxies, or disabled: true")
 	}
@@ -223,6 +233,18 @@ func (c *checker) headerSection(path string, p *IdentityProvider) {
 			c.add(fmt.Sprintf("%s.trusted_proxies[%d]", path, i), "%v", err)
 		case network.Bits() == 0:
 			c.add(fmt.Sprintf("%s.trusted_proxies[%d]", path, i), "%q is every address there is: want the networks of the reverse proxies", clip(text))
+		}
+	}
+}
+
+// whitelist checks what becomes of headers and of parameters of the authorization request.
+func (c *checker) whitelist(path string, list []AttributeMapping) {
+	c.mappings(path, list)
+	for i, m := range list {
+		if name, is := m.QueryParameter(); is {
+			c.identifier(fmt.Sprintf("%s[%d].from", path, i), name, parameterShape)
+		} else if m.From != "" {
+			c.identifier(fmt.Sprintf("%s[%d].from", path, i), m.From, headerShape)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const openIDRSABits = 2048
 type openIDKeys struct {
 	generation int
 	byCurve    map[string]*ecdsa.PrivateKey // by algorithm: ES256, ES384, ES512
-	rsa        *rsa.PrivateKey              // RS and PS
+	rsa        *rsa.PrivateKey              // RS and PS; nil = none, making one takes long
 }
 
 func newOpenIDKeys() (*openIDKeys, error) {
@@ -31,10 +31,20 @@ func newOpenIDKeys() (*openIDKeys, error) {
 			return nil, fmt.Errorf("make signing key: %w", err)
 		}
 	}
-	if k.rsa, err = rsa.GenerateKey(rand.Reader, openIDRSABits); err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
-	}
 	return k, nil
+}
+
+// needs makes what an algorithm needs.
+func (k *openIDKeys) needs(algorithm string) error {
+	if k.rsa != nil || algorithm == "" || k.byCurve[algorithm] != nil {
+		return nil
+	}
+	key, err := rsa.GenerateKey(rand.Reader, openIDRSABits)
+	if err != nil {
+		return fmt.Errorf("make signing key: %w", err)
+	}
+	k.rsa = key
+	return nil
 }
 
 // id is the key id for an algorithm.
@@ -55,7 +65,10 @@ func (k *openIDKeys) private(algorithm string) crypto.Signer {
 
 // set is what the provider publishes.
 func (k *openIDKeys) set() jose.JSONWebKeySet {
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.rsa.Public(), KeyID: k.id("RS256"), Use: "sig"}}}
+	set := jose.JSONWebKeySet{}
+	if k.rsa != nil {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.rsa.Public(), KeyID: k.id("RS256"), Use: "sig"})
+	}
 	for _, algorithm := range []string{"ES256", "ES384", "ES512"} {
 		set.Keys = append(set.Keys, jose.JSONWebKey{
 			Key: k.byCurve[algorithm].Public(), KeyID: k.id(algorithm), Algorithm: algorithm, Use: "sig",

@@ -85,7 +85,11 @@ func (p *OpenID) idToken(grant openIDGrant, access string, lies OpenIDLies) (str
 	}
 	p.mu.Lock()
 	keys := p.keys
+	err := keys.needs(algorithm)
 	p.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
 	header := map[string]any{"alg": algorithm, "typ": "JWT", "kid": keys.id(algorithm)}
 	if lies.IDToken != nil {
 		lies.IDToken(header, claims)
@@ -152,7 +156,7 @@ func (p *OpenID) checkAssertion(client OpenIDClient, form url.Values) error {
 			return key.Key, nil
 		}
 		return nil, errors.New("unknown kid")
-	}, jwt.WithValidMethods([]string{"ES256", "RS256"}), jwt.WithIssuer(client.ID), jwt.WithSubject(client.ID), jwt.WithAudience(p.Issuer()),
+	}, jwt.WithValidMethods([]string{"ES256", "ES384", "ES512", "RS256"}), jwt.WithIssuer(client.ID), jwt.WithSubject(client.ID), jwt.WithAudience(p.Issuer()),
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(p.now))
 	if err != nil {
 		return fmt.Errorf("client assertion: %w", err)
