@@ -22,6 +22,7 @@ import (
 	"tokenserver/internal/hooks"
 	"tokenserver/internal/keys"
 	"tokenserver/internal/outbound"
+	"tokenserver/internal/outcome"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
@@ -110,6 +111,7 @@ type browserServer struct {
 	browser  *oauth.Browser
 	tokens   *token.Service
 	ring     *keys.Ring
+	door     *door
 	removed  []string // profiles that the lifecycle was asked to remove
 }
 
@@ -184,7 +186,8 @@ func (s *browserServer) wire(t *testing.T) {
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}
 	s.ring = ring
-	d := &door{s}
+	d := &door{s: s}
+	s.door = d
 	s.browser.Providers = oauth.Providers{"DOOR": d, settings.SAMLProvider: d, settings.OIDCProvider: d, settings.HeaderProvider: d}
 	handler := &oauth.Handler{
 		Audit: e.Recorder, Now: e.Now, NewID: e.NewID, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings,
@@ -210,7 +213,10 @@ func (s *browserServer) RemoveProfile(ctx context.Context, clientID, profileID, 
 }
 
 // door is an identity provider that lets in whoever the query names.
-type door struct{ s *browserServer }
+type door struct {
+	s    *browserServer
+	last store.Authorization // as the door saw it
+}
 
 func (d *door) SignInURL(transactionID string) string { return "/oauth/door?t=" + transactionID }
 
@@ -223,7 +229,25 @@ func (d *door) enter(c echo.Context) error {
 	if user == "" {
 		return c.HTML(http.StatusOK, "<p>door</p>")
 	}
-	if err := d.s.browser.Identified(c, t, store.Identity{UserID: user, AMR: []string{"pwd"}}); err != nil {
+	id := store.Identity{UserID: user, AMR: []string{"pwd"}, Level: c.QueryParam("level"), ACR: c.QueryParam("acr")}
+	if age, err := time.ParseDuration(c.QueryParam("age")); err == nil {
+		id.AuthTime = d.s.Now().Add(-age)
+	}
+	for name, values := range c.QueryParams() {
+		if attribute, is := strings.CutPrefix(name, "attribute."); is {
+			if id.Attributes == nil {
+				id.Attributes = store.Attributes{}
+			}
+			id.Attributes[attribute] = values[0]
+		}
+	}
+	d.last = t
+	err = d.s.browser.Identified(c, t, id)
+	var failure outcome.Failure
+	if errors.As(err, &failure) {
+		return d.s.browser.Fail(c, t, failure)
+	}
+	if err != nil {
 		return c.String(http.StatusTeapot, err.Error())
 	}
 	return c.Redirect(http.StatusSeeOther, d.s.browser.GoOnURL(t.ID))
@@ -269,21 +293,31 @@ func (v *visitor) get(path string) audittest.Answer {
 	return v.do(http.MethodGet, path, nil)
 }
 
-// signIn walks an authorization request through the door, to the page or redirect after it.
-func (v *visitor) signIn(request url.Values, user string) audittest.Answer {
+// signIn walks an authorization request through the door, to the page or redirect after it. said is what the door says
+// besides the user, by name and value.
+func (v *visitor) signIn(request url.Values, user string, said ...string) audittest.Answer {
 	v.t.Helper()
 	a := v.get("/oauth/authorize?" + request.Encode())
 	at := a.Header.Get("Location")
 	if a.Status != http.StatusFound || !strings.HasPrefix(at, "/oauth/door?t=") {
 		v.t.Fatalf("not sent to the door: %d %s %s", a.Status, at, a.Body)
 	}
-	return v.follow(v.get(at + "&user=" + user))
+	return v.follow(v.get(at + "&user=" + user + saying(said)))
+}
+
+// saying encodes what the door says, for its address.
+func saying(said []string) string {
+	text := ""
+	for i := 0; i < len(said); i += 2 {
+		text += "&" + said[i] + "=" + url.QueryEscape(said[i+1])
+	}
+	return text
 }
 
 // follow goes where redirects lead, as long as that is this server.
 func (v *visitor) follow(a audittest.Answer) audittest.Answer {
 	v.t.Helper()
-	for a.Status/100 == 3 && strings.HasPrefix(a.Header.Get("Location"), "/oauth/") {
+	for a.Status/100 == 3 && strings.HasPrefix(a.Header.Get("Location"), "/oauth/") && !strings.HasPrefix(a.Header.Get("Location"), "/oauth/door") {
 		a = v.get(a.Header.Get("Location"))
 	}
 	return a
