@@ -313,6 +313,7 @@ const (
 	CustomRegistrationBackchannelSuccess                  Code = "CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS"                       // A back end prepared a registration by API.
 	CustomRegistrationBackchannelFailure                  Code = "CUSTOM_REGISTRATION_BACKCHANNEL_FAILURE"                       // A back end could not prepare a registration by API.
 	IDPOauthDiscoveryFailed                               Code = "IDP_OAUTH_DISCOVERY_FAILED"                                    // The endpoints of an OpenID provider could not be learned, so that nobody could be sent there.
+	IDPOauthOidcFailedToInitiateEndSession                Code = "IDP_OAUTH_OIDC_FAILED_TO_INITIATE_END_SESSION"                 // A logout could not be passed on to the OpenID provider that the session came from.
 	IDPHeaderUserMissing                                  Code = "IDP_HEADER_USER_MISSING"                                       // The trusted reverse proxy named no user, or the request did not come through it.
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	MobileClientDeviceNameRefused                         Code = "MOBILE_CLIENT_DEVICE_NAME_REFUSED"                             // The name that an app installation gave itself could not be read from the request.
@@ -639,6 +640,7 @@ var catalogue = [...]Entry{
 	{Code: CustomRegistrationBackchannelSuccess, Kind: Extension, Area: "identity-provider", Outcome: Success, Description: "A back end prepared a registration by API."},
 	{Code: CustomRegistrationBackchannelFailure, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A back end could not prepare a registration by API."},
 	{Code: IDPOauthDiscoveryFailed, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The endpoints of an OpenID provider could not be learned, so that nobody could be sent there."},
+	{Code: IDPOauthOidcFailedToInitiateEndSession, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A logout could not be passed on to the OpenID provider that the session came from."},
 	{Code: IDPHeaderUserMissing, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The trusted reverse proxy named no user, or the request did not come through it."},
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: MobileClientDeviceNameRefused, Kind: Extension, Area: "client-validation", Outcome: Failure, Description: "The name that an app installation gave itself could not be read from the request."},

@@ -20,6 +20,7 @@ import (
 
 // OAuth signs users in at foreign OpenID providers and OAuth 2.0 servers. Every field is required.
 type OAuth struct {
+	Audit    *audit.Recorder
 	Now      func() time.Time
 	Keys     *secret.Keys
 	Issuer   string // public base URL and /oauth

@@ -41,7 +41,7 @@ func newAbroad(t *testing.T) *abroad {
 	client := outbound.New(outbound.Config{AllowPrivate: outbound.Loopback(), Timeout: 5 * time.Second})
 	s := &abroad{Env: e, hall: newHall(e.Now), provider: provider, http: client}
 	s.oauth = &idp.OAuth{
-		Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Settings: e.Settings, Once: e.Redis, Journey: s.hall,
+		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Settings: e.Settings, Once: e.Redis, Journey: s.hall,
 		Client: &oidc.Client{
 			HTTP: client, Directory: &oidc.Directory{HTTP: client, Now: e.Now}, Now: e.Now, NewID: e.NewID,
 			Keys:              &remotejwks.Sets{Client: client, Private: outbound.Loopback(), Now: e.Now},

@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -406,4 +407,35 @@ func TestMappings(t *testing.T) {
 	if id := s.hall.identity(t, "t1"); id.UserID != "1" || id.Level != "high" {
 		t.Errorf("%+v", id)
 	}
+}
+
+// TestLogoutAbroad: where a logout goes on, and what is told when it cannot.
+func TestLogoutAbroad(t *testing.T) {
+	s := newAbroad(t)
+	const back = "https://ts.example/oauth/v1/logout/complete?state=abc"
+	session := store.BrowserSession{Provider: "oidc", ProviderToken: "a.b.c"}
+	ask := func(session store.BrowserSession, want string, events ...audit.Code) {
+		t.Helper()
+		got, ok := "", false
+		err := s.Store.InTx(s.Context(t), func(ctx context.Context) error { // commits the events
+			got, ok = s.oauth.LogoutURL(ctx, session, back)
+			return nil
+		})
+		if err != nil || got != want || ok != (want != "") {
+			t.Errorf("%q, %v, %v; want %q", got, ok, err, want)
+		}
+		recorded(t, s.Env, codes(events...))
+	}
+	ask(session, s.provider.Issuer()+"/logout?client_id=ts&id_token_hint=a.b.c&post_logout_redirect_uri="+
+		url.QueryEscape("https://ts.example/oauth/v1/logout/complete")+"&state=abc")
+	ask(store.BrowserSession{Provider: "oidc"}, "", audit.IDPOauthOidcFailedToInitiateEndSession)
+	ask(store.BrowserSession{Provider: "plain", ProviderToken: "a.b.c"}, "")
+	ask(store.BrowserSession{Provider: "gone", ProviderToken: "a.b.c"}, "")
+	other := newAbroad(t)
+	other.provider.Lie(standin.OpenIDLies{Metadata: func(m map[string]any) { delete(m, "end_session_endpoint") }})
+	s = other
+	ask(session, "", audit.IDPOauthOidcFailedToInitiateEndSession)
+	s = newAbroad(t)
+	s.provider.Lie(endpoint("/.well-known/openid-configuration", 500, "{}"))
+	ask(session, "", audit.IDPOauthOidcFailedToInitiateEndSession)
 }

@@ -22,7 +22,7 @@ func (s *server) routeProviders(e *echo.Echo, k kernels, journey *oauth.Browser,
 		Journey: journey, Passwords: idp.NewPasswords(runtime.GOMAXPROCS(0)), Pages: pages,
 	}
 	abroad := &idp.OAuth{
-		Now: s.now, Keys: s.keys, Issuer: issuer, Settings: s.settings, Once: s.redis, Journey: journey,
+		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Settings: s.settings, Once: s.redis, Journey: journey,
 		Client: &oidc.Client{
 			HTTP: k.outside.provider, Directory: &oidc.Directory{HTTP: k.outside.provider, Now: s.now}, Now: s.now, NewID: s.newID,
 			Keys:              &remotejwks.Sets{Client: k.outside.provider, Private: s.config.Outbound.AllowPrivate.Provider, Now: s.now},
