@@ -74,7 +74,7 @@ func (h *Handler) RegistrationProfile(id string) error {
 func (h *Handler) RegistrationTokens(ctx context.Context, s *settings.Snapshot, client clientauth.Client, person store.Account, g token.Grant) (token.Issued, error) {
 	full := baseGrant(s, client, g.Scopes)
 	full.Kind, full.UserID, full.HookParams = g.Kind, person.ID, g.HookParams
-	full.AuthTime, full.ACR, full.AMR = g.AuthTime, g.ACR, g.AMR
+	full.AuthTime, full.ACR, full.AMR, full.AccessClaims = g.AuthTime, g.ACR, g.AMR, g.AccessClaims
 	switch {
 	case g.Kind == store.StatelessToken:
 		full.ProfileID, full.Refresh = "", false

@@ -46,7 +46,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Logouts: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
 		People:  k.people,
 		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
-		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql,
+		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql, SMS: s.texts(),
 	}
 	browser.Providers = s.routeProviders(e, k, browser, pages)
 	browser.Routes(group(e))

@@ -81,7 +81,7 @@ func (h *Handler) admit(ctx context.Context, r *completion, a answer) (store.Acc
 	case len(left.Scopes) == 0 && len(r.scopes) > 0:
 		return person, g, scopesRemoved.About(audit.List("scopes", r.scopes), audit.Reason("hook removed all scopes"))
 	}
-	g.Scopes = left.Scopes
+	g.Scopes, g.AccessClaims = left.Scopes, left.Claims
 	return person, g, nil
 }
 

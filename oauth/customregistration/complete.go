@@ -220,7 +220,9 @@ func deref(text *string) string {
 	return *text
 }
 
-// refused records that the user was not accepted. A status of 5000 and above ends the transaction: the app starts over.
+// refused records that the user was not accepted. A status of 5000 and above of the operator's service ends the transaction: the
+// app starts over. Codes whose attempts are used up are worth nothing anyway, and ending them would take the success from
+// somebody whose right code is being judged at this moment.
 func (h *Handler) refused(ctx context.Context, r *completion, a answer) error {
 	code := a.failed
 	switch {
@@ -231,7 +233,7 @@ func (h *Handler) refused(ctx context.Context, r *completion, a answer) error {
 		code = audit.CustomRegistrationCompleteFailure
 	}
 	details := append(a.details, audit.Count("status", a.status))
-	if r.begun == nil || a.status < statusRestart {
+	if r.begun == nil || a.status < statusRestart || a.failed != "" {
 		h.Audit.Record(ctx, code, details...)
 		return nil
 	}
