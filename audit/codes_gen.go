@@ -327,6 +327,12 @@ const (
 	DeviceAuthzUserCodeInvalid                            Code = "DEVICE_AUTHZ_USER_CODE_INVALID"                                // Somebody entered a user code that no device login has.
 	DeviceAuthzApprovalRefused                            Code = "DEVICE_AUTHZ_APPROVAL_REFUSED"                                 // An app tried to approve a device login and was refused.
 	AuthzRequestDeviceGrantCreated                        Code = "AUTHZ_REQUEST_DEVICE_GRANT_CREATED"                            // The user approved a device login.
+	AppToWebSsoTokenCreated                               Code = "APP_TO_WEB_SSO_TOKEN_CREATED"                                  // A token to carry the app login to the web was made.
+	AppToWebSsoDisabled                                   Code = "APP_TO_WEB_SSO_DISABLED"                                       // App-to-web is switched off for the application.
+	AppToWebSsoInvalidIDPType                             Code = "APP_TO_WEB_SSO_INVALID_IDP_TYPE"                               // The identity provider of the user cannot do app-to-web.
+	AppToWebSsoAppToWebSsoTargetURLNotConfigured          Code = "APP_TO_WEB_SSO_APP_TO_WEB_SSO_TARGET_URL_NOT_CONFIGURED"       // The target address of an app-to-web request is not on the list of the application.
+	AppToWebSsoSignedIn                                   Code = "APP_TO_WEB_SSO_SIGNED_IN"                                      // A browser was signed in with the token of an app.
+	AppToWebSsoFailed                                     Code = "APP_TO_WEB_SSO_FAILED"                                         // App-to-web failed; the cause is in the details.
 )
 
 // catalogue describes every code, in the order of catalogue.txt.
@@ -654,4 +660,10 @@ var catalogue = [...]Entry{
 	{Code: DeviceAuthzUserCodeInvalid, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "Somebody entered a user code that no device login has."},
 	{Code: DeviceAuthzApprovalRefused, Kind: Extension, Area: "authorization", Outcome: Failure, Description: "An app tried to approve a device login and was refused."},
 	{Code: AuthzRequestDeviceGrantCreated, Kind: Extension, Area: "authorization", Outcome: Success, Description: "The user approved a device login."},
+	{Code: AppToWebSsoTokenCreated, Kind: Extension, Area: "other", Outcome: Success, Description: "A token to carry the app login to the web was made."},
+	{Code: AppToWebSsoDisabled, Kind: Extension, Area: "other", Outcome: Failure, Description: "App-to-web is switched off for the application."},
+	{Code: AppToWebSsoInvalidIDPType, Kind: Extension, Area: "other", Outcome: Failure, Description: "The identity provider of the user cannot do app-to-web."},
+	{Code: AppToWebSsoAppToWebSsoTargetURLNotConfigured, Kind: Extension, Area: "other", Outcome: Failure, Description: "The target address of an app-to-web request is not on the list of the application."},
+	{Code: AppToWebSsoSignedIn, Kind: Extension, Area: "other", Outcome: Success, Description: "A browser was signed in with the token of an app."},
+	{Code: AppToWebSsoFailed, Kind: Extension, Area: "other", Outcome: Failure, Description: "App-to-web failed; the cause is in the details."},
 }

@@ -143,7 +143,7 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		audit.Admit(ctx, audit.User(a.UserID))
 		return b.proceed(c, a, r.settings, r.client)
 	}
-	return c.Redirect(seeOther(c), b.Providers[r.provider.Type].SignInURL(a.ID))
+	return c.Redirect(seeOther(c), b.wayIn(a, r.settings, r.provider))
 }
 
 // accepts tells whether the session of the browser is the sign-in that a request wants: of its identity provider and user,

@@ -41,6 +41,8 @@ type Browser struct {
 	Signing        hintVerifier
 	Starts         limiter // by client network
 	Devices        deviceLogins
+	WebEntries     webEntries
+	Profiles       profiles
 	Marks          codeMarks
 	Guesses        limiter // of user codes
 	Accounts       accounts
@@ -158,6 +160,9 @@ func (b *Browser) Routes(g *echo.Group) {
 		g.HEAD(path, b.authorize, pages)
 	}
 	g.GET(continuePath, b.goOn, pages)
+	g.GET(forwardPath, b.forward, pages)
+	g.GET(appToWebPath, b.webEntryPage, pages)
+	g.POST(appToWebPath+"/enter", b.enterWeb, pages)
 	g.GET(verificationPath, b.userCodePage, pages)
 	g.POST(verificationPath, b.enterUserCode, pages)
 	g.GET(stepUpPath, b.stepUpPage, pages)

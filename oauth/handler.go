@@ -19,30 +19,32 @@ import (
 
 // Handler serves the OAuth endpoints. Every field is required.
 type Handler struct {
-	Audit    *audit.Recorder
-	Now      func() time.Time
-	NewID    func() string // UUID
-	Keys     *secret.Keys
-	Issuer   string // public base URL and /oauth
-	Log      *slog.Logger
-	Settings settingsSource
-	Store    transactor
-	Clients  *clientauth.Service
-	Tokens   *token.Service
-	Signing  *keys.Ring
-	Accounts accounts
-	Profiles profileRemover
-	Users    profiles
-	Versions versionGate
-	Codes    codeRedeemer
-	Devices  deviceLogins
-	Starts   limiter // of device logins, by client network
-	Guesses  limiter // of user codes
-	Marks    codeMarks
-	Book     profileBook
-	Scopes   scopeVerifier
-	Hooks    hookAsker
-	People   userDetails
+	Audit      *audit.Recorder
+	Now        func() time.Time
+	NewID      func() string // UUID
+	Keys       *secret.Keys
+	Issuer     string // public base URL and /oauth
+	Log        *slog.Logger
+	Settings   settingsSource
+	Store      transactor
+	Clients    *clientauth.Service
+	Tokens     *token.Service
+	Signing    *keys.Ring
+	Accounts   accounts
+	Profiles   profileRemover
+	Users      profiles
+	Versions   versionGate
+	Codes      codeRedeemer
+	Devices    deviceLogins
+	WebEntries webEntries
+	Providers  Providers // of the browser half
+	Starts     limiter   // of device logins, by client network
+	Guesses    limiter   // of user codes
+	Marks      codeMarks
+	Book       profileBook
+	Scopes     scopeVerifier
+	Hooks      hookAsker
+	People     userDetails
 }
 
 // settingsSource serves the settings; each request works on one snapshot.
@@ -94,6 +96,7 @@ func (h *Handler) Routes(g *echo.Group) {
 	g.POST("/v1/revoke/profile", h.revokeProfile)
 	g.POST("/v1/revoke/profile/tokens", h.revokeProfileTokens)
 	g.POST("/device_authorization/approve", h.approveDevice)
+	g.POST(appToWebPath, h.appToWeb)
 	h.crossing(g, "/v1/userinfo", h.userinfo, http.MethodGet, http.MethodPost)
 	h.crossing(g, "/v1/keys", h.jwks, http.MethodGet)
 	h.crossing(g, "/.well-known/openid-configuration", h.discovery, http.MethodGet, http.MethodPost)

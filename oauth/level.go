@@ -99,7 +99,7 @@ func (b *Browser) raise(ctx context.Context, a *store.Authorization, p *settings
 	if err := b.keep(ctx, a, next); err != nil {
 		return "", err
 	}
-	return b.Providers[p.Type].SignInURL(a.ID), nil
+	return b.wayIn(*a, b.Settings.Current(), p), nil
 }
 
 // reachedBySMS tells whether the code of a text message is all that is missing.

@@ -28,7 +28,7 @@ func (b *Browser) nextPage(ctx context.Context, a *store.Authorization, s *setti
 	case store.Consenting: // all others have been taken
 		return b.askConsent(ctx, a, s, client)
 	case store.AtProvider:
-		return b.Providers[s.IdentityProvider(a.Provider).Type].SignInURL(a.ID), nil
+		return b.wayIn(*a, s, s.IdentityProvider(a.Provider)), nil
 	case store.Identified:
 	}
 	for _, next := range [...]step{b.checkHinted, b.checkAge, b.checkLevel, b.checkSMS, b.verifyScopes, b.askConsent} {

@@ -32,7 +32,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 	h := &oauth.Handler{
 		Audit: s.recorder, Now: s.now, NewID: s.newID, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Clients: k.clients, Tokens: k.tokens, Signing: s.ring, Accounts: s.sql, Profiles: k.lifecycle, Users: s.sql, Versions: k.gate,
-		Codes: s.redis, Marks: s.sql, Book: s.sql, Devices: s.redis, Guesses: guesses,
+		Codes: s.redis, Marks: s.sql, Book: s.sql, Devices: s.redis, Guesses: guesses, WebEntries: s.redis,
 		Scopes: k.scopes, Hooks: k.hooks, People: k.people,
 		Starts: s.perMinute("device", s.config.Limits.AuthorizationsPerMinute),
 	}
@@ -45,10 +45,11 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Authorizations: s.redis, Codes: s.redis, Sessions: k.sessions, Logouts: s.redis, Consents: s.sql, Installations: s.sql, Pages: pages,
 		People:  k.people,
-		Devices: s.redis, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
+		Devices: s.redis, WebEntries: s.redis, Profiles: s.sql, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql, SMS: s.texts(),
 	}
 	browser.Providers = s.routeProviders(e, k, browser, pages)
+	h.Providers = browser.Providers
 	browser.Routes(group(e))
 	pages.Routes(group(e))
 }

@@ -110,7 +110,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 			Store: e.Redis, Jobs: e.Store, Tokens: tokens, Marks: revocations, Settings: e.Settings, Wake: func(string) {}, Now: e.Now, NewID: e.NewID,
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
-		Devices: e.Redis, Marks: e.Store,
+		Devices: e.Redis, WebEntries: e.Redis, Profiles: e.Store, Marks: e.Store,
 		Guesses:  &ratelimit.Limiter{Counts: e.Redis, Name: "user-codes", Limit: 5, Window: 10 * time.Minute, Now: e.Now},
 		Accounts: e.Store, Tokens: tokens, StepUps: e.Store, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
 		Hooks:   &hooks.Service{Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID, Log: e.Log},
@@ -129,7 +129,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		},
 		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder}, Users: e.Store,
 		Codes: e.Redis, Marks: e.Store, Book: e.Store,
-		Devices: e.Redis, Starts: browser.Starts, Guesses: browser.Guesses,
+		Devices: e.Redis, WebEntries: e.Redis, Starts: browser.Starts, Guesses: browser.Guesses,
 	}
 	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}
 }

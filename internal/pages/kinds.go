@@ -46,6 +46,11 @@ func kinds() []kind {
 			TwoWay{ClientName: client, Action: "/two-way-otp", TransactionID: "t", FormToken: "f", ClientCode: "582115", Minutes: 5, Notice: "twoway.wrong"},
 			TwoWay{ClientName: client, Action: "/two-way-otp", TransactionID: "t", FormToken: "f", ClientCode: "582115", Minutes: 5, Notice: "twoway.pending"},
 		}},
+		{"app-to-web", "entry.title", []any{
+			AppToWeb{ClientName: client, UserName: "Ann", Action: "/app-to-web", Token: "t", FormToken: "f", Target: target},
+			AppToWeb{ClientName: client, UserName: "Ann", Action: "/app-to-web", Token: "t", FormToken: "f", Target: target, Ask: true, Another: true},
+		}},
+		{"forward-to-authentication", "forward.title", []any{Forward{ClientName: client, ProviderName: "Town Hall", Target: "/oidc/start?t=t"}}},
 		{"complete", "complete.title", []any{Complete{ClientName: client, Target: target}, Complete{ClientName: client, Target: target, Refused: true}}},
 		{"post", "post.title", []any{Post{Target: target, Fields: url.Values{"code": {"x"}}}}},
 		{"endsession-confirm", "logout.title", []any{

@@ -25,6 +25,7 @@ func TestDeviceLogins(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = s.Close() })
 			storetest.TestDeviceLogins(t, s, now, func(by time.Duration) { ahead.Add(int64(by)) })
+			storetest.TestWebEntries(t, s, now, func(by time.Duration) { ahead.Add(int64(by)) })
 		})
 	}
 }
