@@ -7,7 +7,6 @@ import (
 
 	"tokenserver/api"
 	"tokenserver/internal/pages"
-	"tokenserver/internal/people"
 	"tokenserver/internal/ratelimit"
 	"tokenserver/internal/settings"
 	"tokenserver/oauth"
@@ -21,7 +20,7 @@ const unknownCodesPerMinute = 10
 func (s *server) routeCustomRegistration(e *echo.Echo, k kernels, access *api.Access, tokens *oauth.Handler) {
 	h := &customregistration.Handler{
 		Settings: s.settings, Tokens: tokens, Accounts: s.sql, Registrations: s.sql, Entitlement: k.scopes, Hooks: k.hooks,
-		People: &people.Service{Accounts: s.sql, Settings: s.settings, Clients: s.sql, Now: s.now},
+		People: k.people,
 		Misses: &ratelimit.Limiter{Counts: s.redis, Name: "client-code", Limit: unknownCodesPerMinute, Window: time.Minute, Now: s.now},
 		Keys:   s.keys, Audit: s.recorder, Now: s.now,
 	}

@@ -63,6 +63,9 @@ var (
 	pageCSRF = outcome.Failure{
 		Code: outcome.InvalidRequest, Audit: audit.CSRFInvalid, Text: "the form does not belong to this page",
 	}
+	pageDisabled = outcome.Failure{
+		Code: outcome.ServerError, Audit: audit.UnableToDetermineIdentityProvider, Text: "the identity provider is disabled",
+	}
 	pageSilent = outcome.Failure{
 		Code: outcome.LoginRequired, Audit: audit.AuthnRequestLoginRequired, Text: "the user is not signed in",
 	}
@@ -162,7 +165,7 @@ func (p *Page) begun(ctx context.Context, t store.Authorization) (r store.Custom
 	if errors.Is(err, store.ErrNotFound) {
 		provider := p.Settings.Current().IdentityProvider(t.Provider)
 		if provider == nil || provider.Disabled || provider.Type != settings.TwoWayOTP {
-			return r, "", providerDisabled.About(audit.Detail("idp", t.Provider))
+			return r, "", pageDisabled.About(audit.Detail("idp", t.Provider))
 		}
 		_, err = p.book().begin(ctx, t.ID, store.CustomRegistration{Hash: hash, ClientID: t.ClientID, Provider: t.Provider, CreatedAt: p.Now()})
 		if err != nil && !errors.Is(err, store.ErrConflict) { // a conflict: another window was faster
