@@ -577,7 +577,7 @@ func TestLogoutAtTheProvider(t *testing.T) {
 	s := newLogoutServer(t)
 	s.client("web").OpenIDConnect.FrontChannelLogoutURL = "https://web.example/gone"
 	s.Settings.Set(s.document)
-	leaving := &leavingDoor{door: door{s}, can: true}
+	leaving := &leavingDoor{door: door{s: s}, can: true}
 	s.browser.Providers = oauth.Providers{"DOOR": leaving}
 	v := s.visitor(t)
 	hint := v.openID("web", "ann").IDToken
