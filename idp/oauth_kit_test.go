@@ -30,7 +30,7 @@ type abroad struct {
 
 const upstreamSecret = "secret of the server at the provider"
 
-func newAbroad(t *testing.T) *abroad {
+func newAbroad(t testing.TB) *abroad {
 	t.Helper()
 	e := audittest.New(t)
 	provider, err := standin.StartOpenID(e.Now)
