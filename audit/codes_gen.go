@@ -315,6 +315,11 @@ const (
 	IDPOauthDiscoveryFailed                               Code = "IDP_OAUTH_DISCOVERY_FAILED"                                    // The endpoints of an OpenID provider could not be learned, so that nobody could be sent there.
 	IDPOauthOidcFailedToInitiateEndSession                Code = "IDP_OAUTH_OIDC_FAILED_TO_INITIATE_END_SESSION"                 // A logout could not be passed on to the OpenID provider that the session came from.
 	IDPHeaderUserMissing                                  Code = "IDP_HEADER_USER_MISSING"                                       // The trusted reverse proxy named no user, or the request did not come through it.
+	IDPSamlSingleLogoutInitiated                          Code = "IDP_SAML_SINGLE_LOGOUT_INITIATED"                              // A logout went on to the SAML identity provider of the session.
+	IDPSamlSingleLogoutInitiationSkipped                  Code = "IDP_SAML_SINGLE_LOGOUT_INITIATION_SKIPPED"                     // A logout did not go on to the SAML identity provider of the session, because something was missing for it.
+	IDPSamlSingleLogoutSuccess                            Code = "IDP_SAML_SINGLE_LOGOUT_SUCCESS"                                // A SAML single logout ended the login of a user, here or at the identity provider.
+	IDPSamlSingleLogoutNotSuccessful                      Code = "IDP_SAML_SINGLE_LOGOUT_NOT_SUCCESSFUL"                         // A SAML single logout did not complete: the message could not be believed, or the identity provider said no.
+	IDPSamlSingleLogoutUserNotFound                       Code = "IDP_SAML_SINGLE_LOGOUT_USER_NOT_FOUND"                         // A SAML identity provider asked for the logout of somebody who has no session from there.
 	MobileClientDeviceNameUpdated                         Code = "MOBILE_CLIENT_DEVICE_NAME_UPDATED"                             // An app installation changed the name under which the user sees it.
 	MobileClientDeviceNameRefused                         Code = "MOBILE_CLIENT_DEVICE_NAME_REFUSED"                             // The name that an app installation gave itself could not be read from the request.
 	RateLimitExceeded                                     Code = "RATE_LIMIT_EXCEEDED"                                           // Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals.
@@ -648,6 +653,11 @@ var catalogue = [...]Entry{
 	{Code: IDPOauthDiscoveryFailed, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The endpoints of an OpenID provider could not be learned, so that nobody could be sent there."},
 	{Code: IDPOauthOidcFailedToInitiateEndSession, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A logout could not be passed on to the OpenID provider that the session came from."},
 	{Code: IDPHeaderUserMissing, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "The trusted reverse proxy named no user, or the request did not come through it."},
+	{Code: IDPSamlSingleLogoutInitiated, Kind: Extension, Area: "identity-provider", Outcome: Info, Description: "A logout went on to the SAML identity provider of the session."},
+	{Code: IDPSamlSingleLogoutInitiationSkipped, Kind: Extension, Area: "identity-provider", Outcome: Info, Description: "A logout did not go on to the SAML identity provider of the session, because something was missing for it."},
+	{Code: IDPSamlSingleLogoutSuccess, Kind: Extension, Area: "identity-provider", Outcome: Success, Description: "A SAML single logout ended the login of a user, here or at the identity provider."},
+	{Code: IDPSamlSingleLogoutNotSuccessful, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML single logout did not complete: the message could not be believed, or the identity provider said no."},
+	{Code: IDPSamlSingleLogoutUserNotFound, Kind: Extension, Area: "identity-provider", Outcome: Failure, Description: "A SAML identity provider asked for the logout of somebody who has no session from there."},
 	{Code: MobileClientDeviceNameUpdated, Kind: Extension, Area: "client-validation", Outcome: Success, Description: "An app installation changed the name under which the user sees it."},
 	{Code: MobileClientDeviceNameRefused, Kind: Extension, Area: "client-validation", Outcome: Failure, Description: "The name that an app installation gave itself could not be read from the request."},
 	{Code: RateLimitExceeded, Kind: Extension, Area: "server", Outcome: Info, Description: "Requests were refused because a budget was used up; written once a minute for each client address or user with the number of refusals."},

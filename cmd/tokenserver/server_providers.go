@@ -31,7 +31,7 @@ func (s *server) routeProviders(e *echo.Echo, k kernels, journey *oauth.Browser,
 	}
 	federated := &saml.ServiceProvider{
 		Audit: s.recorder, Now: s.now, Keys: s.keys, Issuer: issuer, Settings: s.settings,
-		Source: saml.NewSource(k.outside.provider, s.now, s.log), Once: s.redis, Journey: journey, Pages: pages,
+		Source: saml.NewSource(k.outside.provider, s.now, s.log), Once: s.redis, Store: s.sql, Sessions: k.sessions, Journey: journey, Pages: pages,
 	}
 	header := &idp.Header{Now: s.now, Issuer: issuer, Settings: s.settings, Journey: journey}
 	codes := s.twoWayOTP(journey, pages)

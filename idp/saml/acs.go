@@ -17,7 +17,6 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/outcome"
 	"tokenserver/internal/pages"
-	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
 	"tokenserver/store"
 )
@@ -69,12 +68,12 @@ func (p *ServiceProvider) consume(c echo.Context) error {
 	switch {
 	case err != nil:
 		return consumeMalformed.Because(err).About(audit.Reason("not a form"))
-	case form["SAMLResponse"] == "":
+	case form[parameterResponse] == "":
 		return consumeMalformed.About(audit.Reason("no response"))
-	case form["RelayState"] == "":
+	case form[parameterRelay] == "":
 		return transactionMissing.About(audit.Reason("unsolicited response"))
 	}
-	a, _, err := p.Journey.Waiting(c, form["RelayState"])
+	a, _, err := p.Journey.Waiting(c, form[parameterRelay])
 	switch {
 	case errors.Is(err, store.ErrRevoked) && form[ownPost] == "":
 		return p.postAgain(c, form)
@@ -84,7 +83,7 @@ func (p *ServiceProvider) consume(c echo.Context) error {
 		return gone(err)
 	}
 	audit.Admit(c.Request().Context())
-	if err := p.identify(c, a, form["SAMLResponse"]); err != nil {
+	if err := p.identify(c, a, form[parameterResponse]); err != nil {
 		return p.fail(c, a, err)
 	}
 	web.NoStore(c)
@@ -97,7 +96,7 @@ func (p *ServiceProvider) postAgain(c echo.Context, form web.Form) error {
 	web.NoStore(c)
 	return p.Pages.Post(c, http.StatusOK, pages.Post{
 		Language: pages.Language("", "", c.Request().Header.Get("Accept-Language")), Target: p.acs(),
-		Fields: url.Values{"SAMLResponse": {form["SAMLResponse"]}, "RelayState": {form["RelayState"]}, ownPost: {"1"}},
+		Fields: url.Values{parameterResponse: {form[parameterResponse]}, parameterRelay: {form[parameterRelay]}, ownPost: {"1"}},
 	})
 }
 
@@ -112,7 +111,7 @@ func (p *ServiceProvider) identify(c echo.Context, a store.Authorization, respon
 	if err != nil {
 		return p.failureOf(a, err)
 	}
-	id, err := identityOf(x.provider, said)
+	id, err := x.identityOf(said)
 	if err != nil {
 		return err
 	}
@@ -124,6 +123,9 @@ func (p *ServiceProvider) identify(c echo.Context, a store.Authorization, respon
 		return consumeReplay.With(memberStatus, statusResponder).About(audit.Detail("idp", a.Provider))
 	case err != nil:
 		return fmt.Errorf("remember assertion: %w", err)
+	}
+	if err := p.remember(ctx, x.provider, said, id.UserID); err != nil {
+		return err
 	}
 	if err := p.Journey.Identified(c, a, id); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("hand over the user: %w", err)
@@ -206,7 +208,8 @@ func reasonOf(err error) string {
 }
 
 // identityOf takes over what a provider said about the user. Errors: consumeNobody, consumeUnmapped.
-func identityOf(p *settings.IdentityProvider, said assertion) (store.Identity, error) {
+func (x sides) identityOf(said assertion) (store.Identity, error) {
+	p := x.provider
 	id := store.Identity{
 		UserID: said.nameID.Value, Attributes: said.byName(p), ACR: said.context, AuthTime: said.authTime,
 		ProviderSession: said.sessionIndex,
@@ -220,17 +223,16 @@ func identityOf(p *settings.IdentityProvider, said assertion) (store.Identity, e
 	if id.UserID == "" {
 		return store.Identity{}, consumeNobody.With(memberStatus, statusResponder).About(about)
 	}
-	from, isMapped := mapped(p, "authenticationLevel")
-	if isMapped || len(p.AttributeMappings) == 0 {
-		id.Level = id.Attributes.Text(from)
+	if level, isMapped := mapped(p, "authenticationLevel"); isMapped || len(p.AttributeMappings) == 0 {
+		id.Level = id.Attributes.Text(level)
 	}
 	if level, ok := levelOf(said.context); ok && id.Level == "" {
 		id.Level = level
 	}
-	name, err := json.Marshal(said.nameID)
+	from, err := json.Marshal(signedIn{NameID: said.nameID, EntityID: x.entityID})
 	if err != nil {
 		return store.Identity{}, fmt.Errorf("keep name id: %w", err)
 	}
-	id.ProviderToken = string(name)
+	id.ProviderToken = string(from)
 	return id, nil
 }

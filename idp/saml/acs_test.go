@@ -28,7 +28,7 @@ func attribute(name, friendly string, values ...string) string {
 func TestSignedInUsers(t *testing.T) {
 	instant := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	const password = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
-	name := `{"value":"ann"}`
+	name := `{"name_id":{"value":"ann"},"entity_id":"` + ourEntity + `"}`
 	plain := store.Identity{
 		UserID: "ann", Attributes: store.Attributes{}, ACR: password, AuthTime: instant, ProviderSession: "s-1", ProviderToken: name,
 	}
@@ -86,12 +86,13 @@ func TestSignedInUsers(t *testing.T) {
 				d.IdentityProviders[0].AttributeMappings = []settings.AttributeMapping{{From: "employee", To: "userId"}}
 			}, reply: func(r *reply) { r.nameID, r.attributes = "", attribute("employee", "", "e-7") },
 			want: with(func(id *store.Identity) {
-				id.UserID, id.Attributes, id.ProviderToken = "e-7", store.Attributes{"employee": "e-7"}, `{"value":""}`
+				id.UserID, id.Attributes, id.ProviderToken = "e-7", store.Attributes{"employee": "e-7"}, `{"name_id":{"value":""},"entity_id":"`+ourEntity+`"}`
 			}),
 		},
 		{
 			name: "entity id of the client", doc: func(d *settings.Document) { d.SAML.PerClient, d.SAML.EntityID = true, "urn:us" },
-			reply: func(r *reply) { r.audience = "urn:us-shop" }, want: plain,
+			reply: func(r *reply) { r.audience = "urn:us-shop" },
+			want: with(func(id *store.Identity) { id.ProviderToken = `{"name_id":{"value":"ann"},"entity_id":"urn:us-shop"}` }),
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -77,6 +77,9 @@ func (p *ServiceProvider) description(us *settings.SAMLServiceProvider, identifi
 	case !errors.Is(err, errNoKey):
 		return nil, fmt.Errorf("describe service provider: decryption: %w", err)
 	}
+	for _, binding := range []string{bindingRedirect, bindingPost} {
+		element(role, "md:SingleLogoutService", "Binding", binding, "Location", p.slo())
+	}
 	element(role, "md:AssertionConsumerService", "Binding", bindingPost, "Location", p.acs(), "index", strconv.Itoa(0), "isDefault", "true")
 	describePeople(e, us, p.Issuer)
 	if !signs {

@@ -80,6 +80,8 @@ func TestDescriptionIsSignedAndWhole(t *testing.T) {
 	want := `<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="` + ourEntity + `" validUntil="2026-11-27T12:00:00Z">` +
 		`<md:SPSSODescriptor AuthnRequestsSigned="true" WantAssertionsSigned="true" protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">` +
 		key("signing", "") + key("encryption", methods) +
+		`<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="` + audittest.Issuer + `/saml/slo"></md:SingleLogoutService>` +
+		`<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="` + audittest.Issuer + `/saml/slo"></md:SingleLogoutService>` +
 		`<md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="` + acs + `" index="0" isDefault="true"></md:AssertionConsumerService></md:SPSSODescriptor>` +
 		`<md:Organization><md:OrganizationName xml:lang="en">Bank &lt;Ltd&gt;</md:OrganizationName><md:OrganizationDisplayName xml:lang="en">Bank &lt;Ltd&gt;</md:OrganizationDisplayName>` +
 		`<md:OrganizationURL xml:lang="en">` + audittest.Issuer + `</md:OrganizationURL></md:Organization>` +

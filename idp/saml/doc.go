@@ -4,6 +4,7 @@
 //	GET  /oauth/saml/{identifier}/metadata  the same, when every client has an entity id of its own
 //	GET  /oauth/saml/start                  sends the browser to the identity provider, with a signed AuthnRequest
 //	POST /oauth/saml/acs                    takes the answer
+//	GET, POST /oauth/saml/slo               single logout: requests of identity providers, and their answers to ours
 //
 // and hands the identified user back to the authorization request that waits. What an answer says is believed only where
 // a signature by a key of the provider's metadata covers it; everything is read from the very bytes that were verified.

@@ -26,7 +26,7 @@ const (
 const (
 	maxDepth      = 48
 	maxElements   = 5000
-	maxAttributes = 32      // of one element
+	maxAttributes = 32       // of one element
 	maxMessage    = 64 << 10 // bytes of a message
 	maxMetadata   = 1 << 20
 )

@@ -4,8 +4,8 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
-	_ "crypto/sha1" //nolint:gosec // RSA-OAEP of XML Encryption: the mask of OAEP does not need collision resistance
 	"crypto/rsa"
+	_ "crypto/sha1" //nolint:gosec // RSA-OAEP of XML Encryption: the mask of OAEP does not need collision resistance
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/base64"

@@ -25,8 +25,8 @@ import (
 	"tokenserver/audit"
 	"tokenserver/idp/saml"
 	"tokenserver/internal/audittest"
-	"tokenserver/internal/outcome"
 	"tokenserver/internal/outbound"
+	"tokenserver/internal/outcome"
 	"tokenserver/internal/pages"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
@@ -170,6 +170,9 @@ type world struct {
 	handler http.Handler
 	lobby   *lobby
 	doc     settings.Document
+
+	sp       *saml.ServiceProvider
+	sessions *sessions.Service
 }
 
 func newWorld(t *testing.T, change ...func(*settings.Document)) *world {
@@ -192,11 +195,13 @@ func newWorld(t *testing.T, change ...func(*settings.Document)) *world {
 		f(&w.doc)
 	}
 	e.Settings.Set(w.doc)
+	w.sessions = newSessions(t, e)
 	client := outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()})
 	sp := &saml.ServiceProvider{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Settings: e.Settings,
-		Source: saml.NewSource(client, e.Now, e.Log), Once: e.Redis, Journey: w.lobby, Pages: set,
+		Source: saml.NewSource(client, e.Now, e.Log), Once: e.Redis, Store: e.Store, Sessions: w.sessions, Journey: w.lobby, Pages: set,
 	}
+	w.sp = sp
 	w.handler = e.Handler(sp.Routes)
 	w.wait("t1", nil)
 	return w

@@ -18,7 +18,7 @@ import (
 // outgoing is a message on its way through the browser.
 type outgoing struct {
 	document   *etree.Element
-	parameter  string // SAMLRequest or SAMLResponse
+	parameter  string // parameterRequest or parameterResponse
 	relayState string
 }
 
@@ -34,7 +34,7 @@ func (m outgoing) fields(keys pair) (url.Values, error) {
 	}
 	form := url.Values{m.parameter: {base64.StdEncoding.EncodeToString(text)}}
 	if m.relayState != "" {
-		form.Set("RelayState", m.relayState)
+		form.Set(parameterRelay, m.relayState)
 	}
 	return form, nil
 }

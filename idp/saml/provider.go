@@ -29,16 +29,20 @@ type ServiceProvider struct {
 	Settings settingsSource
 	Source   *Source
 	Once     once
+	Store    transactor
+	Sessions ender
 	Journey  journey
 	Pages    *pages.Pages
 }
 
 type settingsSource interface{ Current() *settings.Snapshot }
 
-// once remembers the assertions that have been used.
+// once remembers the messages that have been used, and who is behind a name id.
 type once interface {
 	// ClaimOnce errors: store.ErrConflict for everybody after the first.
 	ClaimOnce(ctx context.Context, scope, id, value string, until time.Time) (first string, err error)
+	// Claimed returns the value of the first claim. Errors: store.ErrNotFound.
+	Claimed(ctx context.Context, scope, id string) (value string, err error)
 }
 
 // journey is the authorization request that waits for the user.
@@ -60,6 +64,7 @@ type journey interface {
 const (
 	startPath    = "/saml/start"
 	acsPath      = "/saml/acs"
+	sloPath      = "/saml/slo"
 	metadataPath = "/saml/metadata"
 )
 
@@ -70,6 +75,8 @@ func (p *ServiceProvider) Routes(g *echo.Group) {
 	g.GET("/saml/:identifier/metadata", p.metadata)
 	g.GET(startPath, p.start, failing)
 	g.POST(acsPath, p.consume, failing)
+	g.GET(sloPath, p.logout, failing)
+	g.POST(sloPath, p.logout, failing)
 }
 
 // SignInURL returns the address that sends the browser to the identity provider.

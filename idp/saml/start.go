@@ -54,7 +54,7 @@ func (p *ServiceProvider) start(c echo.Context) error {
 	}
 	request.id, request.issued, request.acs, request.destination = p.newRequestID(a), p.Now(), p.acs(), idp.signOn.location
 	web.NoStore(c)
-	message := outgoing{document: request.document(), parameter: "SAMLRequest", relayState: a.ID}
+	message := outgoing{document: request.document(), parameter: parameterRequest, relayState: a.ID}
 	return p.send(c, message, idp.signOn.binding, idp.signOn.location, keys, a.Language)
 }
 

@@ -13,8 +13,9 @@ type TokenPolicy int
 
 // The policies.
 const (
-	KeepTokens      TokenPolicy = iota
-	TokensAsClients             // those of the clients whose settings say so: a logout
+	KeepTokens       TokenPolicy = iota
+	TokensAsClients              // those of the clients whose settings say so: a logout
+	TokensNotRenewed             // those of web clients that get no refresh tokens: a logout by the identity provider
 	AllTokens
 )
 
@@ -44,7 +45,7 @@ func (s *Service) End(ctx context.Context, b store.BrowserSession, policy TokenP
 		if client == nil {
 			continue
 		}
-		if policy == TokensAsClients && client.DeletesTokensOnLogout() {
+		if policy == TokensAsClients && client.DeletesTokensOnLogout() || policy == TokensNotRenewed && !client.RefreshTokenEnabled {
 			n, err := s.Tokens.RevokeSessionOf(ctx, b.ID, id)
 			if err != nil {
 				return out, fmt.Errorf("end tokens of session: %w", err)

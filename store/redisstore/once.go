@@ -26,3 +26,16 @@ func (s *Store) ClaimOnce(ctx context.Context, scope, id, value string, until ti
 	}
 	return first, store.ErrConflict
 }
+
+// Claimed returns the value that the first caller of ClaimOnce kept. Errors: store.ErrNotFound when there was none, or its
+// moment has passed.
+func (s *Store) Claimed(ctx context.Context, scope, id string) (value string, err error) {
+	value, err = s.client.Get(ctx, "once:"+scope+":"+id).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return "", store.ErrNotFound
+	case err != nil:
+		return "", unavailable(err)
+	}
+	return value, nil
+}
