@@ -28,6 +28,7 @@ import (
 	"tokenserver/internal/outbound"
 	"tokenserver/internal/outcome"
 	"tokenserver/internal/pages"
+	"tokenserver/internal/sessions"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
 	"tokenserver/store"
