@@ -1,9 +1,13 @@
 package oauth_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,52 +15,130 @@ import (
 
 	"tokenserver/internal/audittest"
 	"tokenserver/internal/keys"
+	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
 )
 
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// discovered reads the discovery document of a server with these settings.
+func discovered(t *testing.T, k *kit) map[string]any {
+	t.Helper()
+	got := audittest.Do(t, k.h, audittest.Request{Method: http.MethodGet, Path: "/oauth/.well-known/openid-configuration"})
+	var document map[string]any
+	if err := json.Unmarshal([]byte(got.Body), &document); err != nil || got.Status != http.StatusOK {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+	return document
+}
+
+// TestDiscovery compares the whole document of a server on which nothing special is switched on.
 func TestDiscovery(t *testing.T) {
 	k := newKit(t)
+	k.Settings.Set(settings.Document{
+		Scopes:            []settings.Scope{{ID: "read"}, {ID: "openid"}},
+		IdentityProviders: []settings.IdentityProvider{{ID: "accounts", Type: settings.BuiltInAccounts}, {ID: "off", Type: settings.SAMLProvider, Disabled: true}},
+		WebClients: []settings.WebClient{
+			{ID: "web", Grants: []settings.Grant{settings.AuthorizationCode}},
+			{ID: "off", Disabled: true, Grants: []settings.Grant{settings.DeviceCode, settings.Implicit, settings.Password}},
+		},
+	})
 	shell := k.Shell.New()
 	k.oauth.Routes(shell.Group("/oauth"))
 	k.oauth.WellKnownRoutes(shell.Group(""))
 	var bodies []string
-	for _, path := range []string{"/oauth/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/oauth"} {
-		got := audittest.Do(t, shell, audittest.Request{Method: http.MethodGet, Path: path})
-		if got.Status != 200 || got.Header.Get("Cache-Control") != "public, max-age=300" || got.Header.Get("Access-Control-Allow-Origin") != "*" {
-			t.Fatalf("%s: %d %v", path, got.Status, got.Header)
+	for _, r := range []audittest.Request{
+		{Method: http.MethodGet, Path: "/oauth/.well-known/openid-configuration"},
+		{Method: http.MethodPost, Path: "/oauth/.well-known/openid-configuration"},
+		{Method: http.MethodGet, Path: "/.well-known/oauth-authorization-server/oauth"},
+	} {
+		got := audittest.Do(t, shell, r)
+		if got.Status != 200 || got.Header.Get("Cache-Control") != "public, max-age=300" || got.Header.Get("Access-Control-Allow-Origin") != "*" ||
+			got.Header.Get("Content-Type") != "application/json;charset=UTF-8" {
+			t.Fatalf("%s: %d %v", r.Path, got.Status, got.Header)
 		}
 		bodies = append(bodies, got.Body)
 	}
-	if bodies[0] != bodies[1] {
-		t.Error("two documents")
+	if bodies[0] != bodies[1] || bodies[0] != bodies[2] {
+		t.Error("several documents")
 	}
-	var document map[string]any
-	if err := json.Unmarshal([]byte(bodies[0]), &document); err != nil {
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, []byte(bodies[0]), "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{
-		"issuer": "https://ts.example/oauth", "token_endpoint": "https://ts.example/oauth/v1/token",
-		"authorization_endpoint": "https://ts.example/oauth/v1/authorize", "jwks_uri": "https://ts.example/oauth/v1/keys",
-		"introspection_endpoint": "https://ts.example/oauth/api/v2/token/introspect",
-		"revocation_endpoint":    "https://ts.example/oauth/v1/revoke", "userinfo_endpoint": "https://ts.example/oauth/v1/userinfo",
-	} {
-		if document[name] != want {
-			t.Errorf("%s = %v, want %s", name, document[name], want)
+	indented.WriteByte('\n')
+	const golden = "testdata/discovery.json"
+	if *update {
+		if err := os.WriteFile(golden, indented.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for name, want := range map[string][]string{
-		"id_token_encryption_alg_values_supported":         {"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"},
-		"id_token_encryption_enc_values_supported":         {"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"},
-		"token_endpoint_auth_signing_alg_values_supported": {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
-	} {
-		if got := fmt.Sprint(document[name]); got != fmt.Sprint(want) {
-			t.Errorf("%s = %s, want %s", name, got, want)
-		}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if document["authorization_response_iss_parameter_supported"] != true {
-		t.Error("iss in the authorization response is not announced")
+	if got := indented.String(); got != string(want) {
+		t.Errorf("the document is\n%s\nwant\n%s", got, want)
 	}
 	k.want(t)
+}
+
+// TestDiscoveryFollowsTheSettings: what is switched on stands in the next answer, and what is not has no member.
+func TestDiscoveryFollowsTheSettings(t *testing.T) {
+	k := newKit(t)
+	levels := []string{}
+	for level := 1; level <= 4; level++ {
+		acr := fmt.Sprint("urn:onegini.com:oidc:authentication_level:", level)
+		levels = append(levels, acr)
+		for identification := 1; identification <= 4; identification++ {
+			levels = append(levels, fmt.Sprint(acr, ":identification_level:", identification))
+		}
+	}
+	usual := []string{"authorization_code", "client_credentials", "refresh_token"}
+	client := func(grants ...settings.Grant) settings.Document {
+		return settings.Document{WebClients: []settings.WebClient{{ID: "c", Grants: grants}}}
+	}
+	for _, tc := range []struct {
+		name     string
+		document settings.Document
+		want     map[string]any // nil = no such member
+	}{
+		{"nothing", settings.Document{}, map[string]any{
+			"device_authorization_endpoint": nil, "acr_values_supported": nil, "grant_types_supported": usual,
+			"response_types_supported": []string{"code"}, "response_modes_supported": []string{"query", "form_post"},
+			"code_challenge_methods_supported": []string{"S256"}, "scopes_supported": []string{"openid"},
+		}},
+		{"device", client(settings.DeviceCode), map[string]any{
+			"device_authorization_endpoint": "https://ts.example/oauth/device_authorization",
+			"grant_types_supported":         append(slices.Clip(usual), "urn:ietf:params:oauth:grant-type:device_code"),
+		}},
+		{"password", client(settings.Password), map[string]any{"grant_types_supported": append(slices.Clip(usual), "password")}},
+		{"implicit", client(settings.Implicit), map[string]any{
+			"grant_types_supported":    append(slices.Clip(usual), "implicit"),
+			"response_types_supported": []string{"code", "token", "id_token", "id_token token"},
+			"response_modes_supported": []string{"query", "form_post", "fragment"},
+		}},
+		{"plain", settings.Document{OAuth: settings.OAuth{PKCEPlainAllowed: true}}, map[string]any{"code_challenge_methods_supported": []string{"S256", "plain"}}},
+		{"levels", settings.Document{IdentityProviders: []settings.IdentityProvider{{ID: "x", Type: settings.SAMLProvider}}}, map[string]any{"acr_values_supported": levels}},
+		{"levels by SMS", settings.Document{OAuth: settings.OAuth{SMSLevel: 2}}, map[string]any{"acr_values_supported": levels}},
+		{"scopes", settings.Document{Scopes: []settings.Scope{{ID: "a"}, {ID: "openid"}, {ID: "b"}}}, map[string]any{"scopes_supported": []string{"openid", "a", "b"}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k.Settings.Set(tc.document)
+			document := discovered(t, k)
+			for name, want := range tc.want {
+				if got, there := document[name]; there != (want != nil) || there && fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s = %v, want %v", name, got, want)
+				}
+			}
+		})
+	}
+	if err := k.oauth.Signing.ChangeAlgorithm(t.Context(), "PS384", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(discovered(t, k)["id_token_signing_alg_values_supported"]); got != "[PS384]" {
+		t.Errorf("after a change of the algorithm: %s", got)
+	}
 }
 
 func TestIDTokenVerifiesWithPublishedKeys(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -45,6 +46,8 @@ type Handler struct {
 	Scopes     scopeVerifier
 	Hooks      hookAsker
 	People     userDetails
+
+	published atomic.Pointer[published]
 }
 
 // settingsSource serves the settings; each request works on one snapshot.
