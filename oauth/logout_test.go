@@ -55,7 +55,9 @@ func (v *visitor) openID(client, user string) grantAnswer {
 	return got
 }
 
-func logoutURL(parameters ...string) string { return "/oauth/v1/logout?" + pairs(parameters...).Encode() }
+func logoutURL(parameters ...string) string {
+	return "/oauth/v1/logout?" + pairs(parameters...).Encode()
+}
 
 // signedIn tells whether the browser's session still answers prompt=none.
 func (v *visitor) signedIn() bool {
