@@ -200,7 +200,6 @@ func (s *browserServer) wire(t *testing.T) {
 		Codes: e.Redis, Marks: e.Store, Book: e.Store,
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Devices: e.Redis, WebEntries: e.Redis, Providers: s.browser.Providers, Starts: limit(e, "device-starts", 100), Guesses: s.browser.Guesses,
-		People: &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 	}
 	s.handler = e.Handler(s.browser.Routes, handler.Routes, func(g *echo.Group) { g.GET("/door", d.enter) })
 }
