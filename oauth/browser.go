@@ -58,6 +58,8 @@ type Browser struct {
 type tokenMaker interface {
 	// Issue joins the transaction of ctx. Errors: token.ErrIDToken.
 	Issue(ctx context.Context, g token.Grant) (token.Issued, error)
+	// Ready fetches what an encrypted ID token needs; before the transaction.
+	Ready(ctx context.Context, how *token.Encryption)
 	// IDTokenAlone errors: token.ErrIDToken.
 	IDTokenAlone(ctx context.Context, g token.Grant) (string, error)
 }

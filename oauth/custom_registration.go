@@ -37,8 +37,11 @@ func (h *Handler) RegistrationClient(c echo.Context, s *settings.Snapshot, asser
 	if err := sameProtocol(c, client); err != nil {
 		return client, err
 	}
-	err = h.enterVersion(c, s, &client)
-	return client, err
+	if err := h.enterVersion(c, s, &client); err != nil {
+		return client, err
+	}
+	h.Tokens.Ready(c.Request().Context(), encryptionOf(client))
+	return client, nil
 }
 
 // RegistrationScopes resolves the scopes that a registration by API asks for; none asked means the client's defaults. Errors: an
@@ -89,7 +92,7 @@ func (h *Handler) RegistrationTokens(ctx context.Context, s *settings.Snapshot, 
 	}
 	issued, err := h.Tokens.Issue(ctx, full)
 	if errors.Is(err, token.ErrIDToken) {
-		return token.Issued{}, idTokenFailed.Because(err)
+		return token.Issued{}, noIDToken(err)
 	}
 	return issued, err
 }

@@ -49,6 +49,9 @@ func (b *Browser) issueTokens(c echo.Context, a store.Authorization, s *settings
 			return err
 		}
 	}
+	if g.IDToken {
+		b.Tokens.Ready(ctx, g.Encryption)
+	}
 	var issued token.Issued
 	err := b.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := b.hold(ctx, a); err != nil {
@@ -69,7 +72,7 @@ func (b *Browser) issueTokens(c echo.Context, a store.Authorization, s *settings
 	})
 	switch {
 	case errors.Is(err, token.ErrIDToken):
-		return implicitIDToken.Because(err).About(audit.Reason("no ID token"))
+		return implicitIDToken.Because(err).About(audit.Reason(token.IDTokenReason(err)))
 	case err != nil:
 		return fmt.Errorf("issue tokens: %w", err)
 	}

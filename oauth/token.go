@@ -97,7 +97,7 @@ func (h *Handler) token(c echo.Context) error {
 		return tokenGrantOff.About(audit.Detail("grant", name))
 	}
 	if name != grantClientCredentials {
-		h.Tokens.Encrypter.Ready(c.Request().Context(), encryptionOf(r.client))
+		h.Tokens.Ready(c.Request().Context(), encryptionOf(r.client))
 	}
 	issued, err := g.issue(c.Request().Context(), r)
 	if err != nil {

@@ -116,6 +116,9 @@ func (s *Service) decide(ctx context.Context, d Document, by string, problems pr
 	if err := s.guardInUse(ctx, &was, &d, &found); err != nil {
 		return Changes{}, err
 	}
+	if err := s.refuseTakenIDs(ctx, before, after, &found); err != nil {
+		return Changes{}, err
+	}
 	changedPeople, peopleChanges := s.people(people, d.Users, passwords, &found)
 	if err := found.err(); err != nil {
 		return Changes{}, err

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tokenserver/internal/secret"
@@ -61,6 +62,25 @@ func (s *Service) mergeClientSecret(e entity, m machine, then entity, found *pro
 		*is.secret = ClientSecret{Digest: s.Keys.MAC(secret.ForClientSecret, made)}
 	}
 	return made
+}
+
+// refuseTakenIDs refuses a new client whose id is that of a person, wherever the person comes from: a client's own token
+// has its id as subject (RFC 9700 §4.15).
+func (s *Service) refuseTakenIDs(ctx context.Context, before, after []entity, found *problems) error {
+	was := byKey(before)
+	for _, e := range after {
+		_, isClient := e.value.(machine)
+		if _, known := was[e.key()]; known || !isClient {
+			continue
+		}
+		switch _, err := s.Accounts.Account(ctx, e.name); {
+		case err == nil:
+			found.add(e.path+".client_id", "%q is the id of a user: choose another", clip(e.name))
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	return nil
 }
 
 // importedPart keeps the keyed hash of an imported hash apart from that of a secret.

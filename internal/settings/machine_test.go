@@ -12,6 +12,7 @@ import (
 
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
+	"tokenserver/store"
 )
 
 // imported is what another server kept of a secret.
@@ -167,4 +168,20 @@ func TestAnImportedSecretIsSettled(t *testing.T) {
 			t.Errorf("another import: %+v", shop)
 		}
 	})
+}
+
+func TestAClientCannotBeTakenForAUser(t *testing.T) {
+	for name, person := range map[string]store.Account{
+		"of this server":   {ID: "shop", Username: "ann"},
+		"of another place": {ID: "shop", Username: "shop", Namespace: "google"},
+	} {
+		w := newWorld(t, "")
+		if err := w.sql.PutAccount(t.Context(), person); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.service().Apply(t.Context(), importing(imported(t, "x")), "ann")
+		if want := `web_clients[0].client_id: "shop" is the id of a user: choose another`; err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
 }

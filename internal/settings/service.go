@@ -45,7 +45,10 @@ type documents interface {
 
 // accounts keeps the people who sign in at this server.
 type accounts interface {
+	// Accounts returns the built-in accounts.
 	Accounts(ctx context.Context) ([]store.Account, error)
+	// Account returns any person. Errors: store.ErrNotFound.
+	Account(ctx context.Context, userID string) (store.Account, error)
 	// PutAccount errors: store.ErrConflict when another account has the username.
 	PutAccount(ctx context.Context, a store.Account) error
 }

@@ -51,7 +51,8 @@ func (c *checker) clientID(path, id string) {
 	}
 }
 
-// clientIDs refuses one id for two clients of whatever kind.
+// clientIDs refuses one id for two clients of whatever kind, and for a client and a user: a client's own token has its id
+// as subject (RFC 9700 §4.15).
 func (c *checker) clientIDs() {
 	first := map[string]string{}
 	claim := func(path, id string) {
@@ -69,6 +70,11 @@ func (c *checker) clientIDs() {
 	}
 	for i := range c.d.APIClients {
 		claim(fmt.Sprintf("api_clients[%d]", i), c.d.APIClients[i].ID)
+	}
+	for i := range c.d.Users {
+		if at, taken := first[c.d.Users[i].ID]; taken && c.d.Users[i].ID != "" {
+			c.add(fmt.Sprintf("users[%d].id", i), "%q is the client_id of %s: nobody may be taken for a client", clip(c.d.Users[i].ID), at)
+		}
 	}
 }
 

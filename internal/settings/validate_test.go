@@ -381,6 +381,10 @@ func TestValidateNamesPathAndRemedy(t *testing.T) {
 
 		// Users.
 		{
+			name: "user who could be taken for a client", change: func(d *document) { d.Users[0].ID = "portal" },
+			want: `users[0].id: "portal" is the client_id of web_clients[0]: nobody may be taken for a client`,
+		},
+		{
 			name: "user without id", change: func(d *document) { d.Users[0].ID = "" },
 			want: "users[0].id: is missing: want 1 to 255 printable ASCII characters without blanks",
 		},

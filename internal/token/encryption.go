@@ -74,11 +74,12 @@ func IDTokenReason(err error) string {
 	return ""
 }
 
-// Ready fetches what encrypting will need, if it is not there yet. Call it before the transaction that issues tokens:
-// a slow relying party would hold it open. What is wrong comes to light when the ID token is made.
-func (e *Encrypter) Ready(ctx context.Context, how *Encryption) {
+// Ready fetches what encrypting an ID token will need, if it is not there yet; nil = nothing. Call it before the
+// transaction that issues tokens: a slow relying party would hold it open. What is wrong comes to light when the ID token
+// is made.
+func (s *Service) Ready(ctx context.Context, how *Encryption) {
 	if how != nil {
-		_, _, _ = e.recipient(ctx, how)
+		_, _, _ = s.Encrypter.recipient(ctx, how)
 	}
 }
 

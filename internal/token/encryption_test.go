@@ -51,7 +51,7 @@ func (p *process) encrypts(private []netip.Prefix, timeout time.Duration) {
 // encrypted issues an ID token of ann for a web client.
 func (p *process) encrypted(t *testing.T, how *token.Encryption) (token.Issued, error) {
 	t.Helper()
-	p.Encrypter.Ready(t.Context(), how)
+	p.Ready(t.Context(), how)
 	var issued token.Issued
 	err := p.sql.InTx(t.Context(), func(ctx context.Context) (err error) {
 		issued, err = p.Issue(ctx, token.Grant{
@@ -213,7 +213,7 @@ func TestWhatIsReadyIsNotFetchedAgain(t *testing.T) {
 			calls++
 			does(w, r)
 		})}
-		p.Encrypter.Ready(t.Context(), how)
+		p.Ready(t.Context(), how)
 		before := calls
 		if _, err := p.encrypted(t, how); !errors.Is(err, token.ErrIDToken) {
 			t.Errorf("%s: %v", name, err)
