@@ -141,6 +141,7 @@ func (c *checker) section(path string, p *IdentityProvider) {
 		c.outboundURL(path+".endpoint", p.Custom.Endpoint)
 		c.withoutQuery(path+".endpoint", p.Custom.Endpoint)
 		c.signingSecret(path+".signing_secret", p.Custom.SigningSecret)
+		c.between(path+".authentication_level", p.Custom.AuthenticationLevel, 0, maxLevel)
 	case BuiltInAccounts, TwoWayOTP, TwoWayOTPByAPI:
 	}
 }
