@@ -14,7 +14,8 @@ import (
 // clockLeeway is how far the clocks of phone and server may differ when a signed message is checked.
 const clockLeeway = 300 * time.Second
 
-// checkIDToken verifies signature, issuer, audience, time and nonce of an ID token (OpenID Connect Core §3.1.3.7).
+// checkIDToken verifies signature, issuer, audience, time and nonce of an ID token (OpenID Connect Core §3.1.3.7). nonce
+// "" is that of an ID token which no authorization request asked for: it must have none.
 func (p *Phone) checkIDToken(ctx context.Context, token, nonce string) error {
 	s := p.snapshot()
 	response, err := p.send(ctx, s.App, Request{Method: http.MethodGet, Path: "/v1/keys"})
@@ -41,7 +42,7 @@ func (p *Phone) checkIDToken(ctx context.Context, token, nonce string) error {
 	if err != nil {
 		return fmt.Errorf("id token: %w", err)
 	}
-	if claims["nonce"] != nonce {
+	if got, given := claims["nonce"]; given != (nonce != "") || given && got != nonce {
 		return errors.New("id token: another nonce")
 	}
 	return nil
