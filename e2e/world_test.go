@@ -19,6 +19,7 @@ import (
 // What the settings of every deployment name.
 const (
 	application  = "harbour"
+	byAPI        = "quay" // its users are registered by API
 	redirectURL  = "harbour://signed-in"
 	bundleID     = "org.example.harbour"
 	fcmProject   = "harbour-e2e"
@@ -31,6 +32,8 @@ const (
 	portalClient  = "portal"        // mobile authentication
 	otherPortal   = "other-portal"  // mobile authentication
 	gatewayClient = "gateway"       // introspection
+	quayClient    = "quay"          // user registration
+	formerClient  = "quay-former"   // two-way OTP under its former scope
 	webClient     = "web"           // authorization code and client credentials
 	codeOnly      = "web-code-only" // authorization code without client credentials
 	pkceClient    = "web-pkce"      // public, with PKCE
@@ -53,6 +56,8 @@ type world struct {
 	apns   *standin.APNs
 	portal *standin.Portal
 	deaf   *standin.Portal // refuses every callback
+
+	registrar *standin.Registrar // decides about registrations by API
 
 	secret   string // of all clients
 	password string // of all accounts
@@ -80,6 +85,9 @@ func newWorld() (w *world, err error) {
 	if w.deaf, err = standin.StartPortal(time.Now); err != nil {
 		return w, fmt.Errorf("start the stand-ins: %w", err)
 	}
+	if w.registrar, err = standin.StartRegistrar(time.Now); err != nil {
+		return w, fmt.Errorf("start the stand-ins: %w", err)
+	}
 	w.deaf.FailNext(math.MaxInt, http.StatusForbidden)
 	if w.account, err = w.fcm.NewServiceAccount(fcmProject); err != nil {
 		return w, fmt.Errorf("make a service account: %w", err)
@@ -97,6 +105,9 @@ func (w *world) close() error {
 	}
 	if w.apns != nil {
 		errs = append(errs, w.apns.Close())
+	}
+	if w.registrar != nil {
+		errs = append(errs, w.registrar.Close())
 	}
 	for _, portal := range []*standin.Portal{w.portal, w.deaf} {
 		if portal != nil {
@@ -128,7 +139,7 @@ func (w *world) settings(change func(object)) ([]byte, error) {
 			{"id": "unused"},
 		},
 		"pin_policies":       []object{{"name": "usual", "default": true, "length": len(pin), "max_similar_digits": 3}},
-		"identity_providers": []object{{"id": "accounts", "name": "Harbour accounts", "type": "ACCOUNTS", "default": true}},
+		"identity_providers": append(w.apiProviders(), object{"id": "accounts", "name": "Harbour accounts", "type": "ACCOUNTS", "default": true}),
 		"os_rules":           []object{{"platform": "android", "minimum_version": "8", "blocked_versions": []string{"13.0.1"}}},
 		"push_configurations": []object{
 			{"id": "fcm", "platform": "android", "service_account": string(w.account)},
@@ -152,6 +163,17 @@ func (w *world) settings(change func(object)) ([]byte, error) {
 		return nil, fmt.Errorf("encode settings: %w", err)
 	}
 	return text, nil
+}
+
+// apiProviders are the identity providers that apps reach by API, and the page of two codes.
+func (w *world) apiProviders() []object {
+	custom := object{"endpoint": w.registrar.URL(), "signing_secret": w.registrar.Secret(), "back_channel": true}
+	return []object{
+		{"id": "one-step", "type": "CUSTOM_API_ONE_STEP", "namespace": "quay", "custom": custom},
+		{"id": "two-steps", "type": "CUSTOM_API_TWO_STEP", "namespace": "quay", "custom": custom},
+		{"id": "codes", "type": "TWO_WAY_OTP_API", "namespace": "quay"},
+		{"id": "codes-page", "type": "TWO_WAY_OTP", "namespace": "quay"},
+	}
 }
 
 func authenticationTypes() []object {
@@ -197,6 +219,10 @@ func (w *world) applications() []object {
 			version(phone.Android, "5.0.0", object{"push_configuration": ""}),
 			version(phone.IOS, "1.0.0", object{"send_badge_number": true}),
 		),
+		app(byAPI, object{
+			"identity_provider": "one-step", "additional_identity_providers": []string{"two-steps", "codes", "codes-page"},
+			"stateless_authentication": true, "skip_consent": true,
+		}, version(phone.Android, "1.0.0", nil)),
 		app("development", object{"development_mode": true}, version(phone.Android, "1.0.0", nil)),
 		app("keys-only", object{"min_api_version": 2}, version(phone.Android, "1.0.0", nil)),
 		app("no-flows", object{"user_registration": false, "anonymous_resource_calls": false}, version(phone.Android, "1.0.0", nil)),
@@ -234,6 +260,8 @@ func (w *world) apiClients() []object {
 		client(portalClient, "onegini_api_mobile_authentication"),
 		client(otherPortal, "onegini_api_mobile_authentication"),
 		client(gatewayClient, "onegini_api_token_introspection"),
+		client(quayClient, "onegini_api_user_registration"),
+		client(formerClient, "onegini_api_two_way_otp"),
 	}
 }
 
