@@ -190,6 +190,11 @@ func (s *browserServer) wire(t *testing.T) {
 	s.door = d
 	s.browser.Providers = oauth.Providers{"DOOR": d, settings.SAMLProvider: d, settings.OIDCProvider: d, settings.HeaderProvider: d}
 	handler := &oauth.Handler{
+		Scopes: s.browser.Scopes, Hooks: s.browser.Hooks,
+		People: &people.Service{
+			Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Source: outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()}),
+			Cache: e.Redis, Keys: e.Keys, Log: e.Log, Now: e.Now,
+		},
 		Audit: e.Recorder, Now: e.Now, NewID: e.NewID, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings,
 		Store: e.Store, Tokens: s.tokens, Signing: ring, Accounts: e.Store, Profiles: s,
 		Clients: &clientauth.Service{
