@@ -100,6 +100,7 @@ type persons interface {
 	Meet(ctx context.Context, p *settings.IdentityProvider, id store.Identity) (store.Account, error)
 	// Person returns one of them. Errors: store.ErrNotFound when there is none that may sign in.
 	Person(ctx context.Context, userID string) (store.Account, error)
+	userDetails
 }
 
 // Providers are the kinds of identity providers that this server can ask.

@@ -174,12 +174,15 @@ func (s *browserServer) wire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	person := &people.Service{
+		Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Source: outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()}),
+		Cache: e.Redis, Keys: e.Keys, Log: e.Log, Now: e.Now,
+	}
 	s.browser = &oauth.Browser{
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings, Store: e.Store,
 		Authorizations: e.Redis, Codes: e.Redis, Logouts: e.Redis, Sessions: &sessions.Service{
 			Store: e.Redis, Jobs: e.Store, Tokens: s.tokens, Marks: revocations, Settings: e.Settings, Wake: func(string) {}, Now: e.Now, NewID: e.NewID,
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
-		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Devices: e.Redis, WebEntries: e.Redis, Profiles: e.Store, Marks: e.Store, Guesses: limit(e, "user-codes", 5),
 		Accounts: e.Store, Tokens: s.tokens, StepUps: e.Store, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
 		Hooks:   &hooks.Service{Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID, Log: e.Log},
@@ -190,11 +193,7 @@ func (s *browserServer) wire(t *testing.T) {
 	s.door = d
 	s.browser.Providers = oauth.Providers{"DOOR": d, settings.SAMLProvider: d, settings.OIDCProvider: d, settings.HeaderProvider: d}
 	handler := &oauth.Handler{
-		Scopes: s.browser.Scopes, Hooks: s.browser.Hooks,
-		People: &people.Service{
-			Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Source: outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()}),
-			Cache: e.Redis, Keys: e.Keys, Log: e.Log, Now: e.Now,
-		},
+		Scopes: s.browser.Scopes, Hooks: s.browser.Hooks, People: person,
 		Audit: e.Recorder, Now: e.Now, NewID: e.NewID, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings,
 		Store: e.Store, Tokens: s.tokens, Signing: ring, Accounts: e.Store, Profiles: s,
 		Clients: &clientauth.Service{
@@ -203,7 +202,7 @@ func (s *browserServer) wire(t *testing.T) {
 		},
 		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder}, Users: e.Store,
 		Codes: e.Redis, Marks: e.Store, Book: e.Store,
-		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
+		People: person,
 		Devices: e.Redis, WebEntries: e.Redis, Providers: s.browser.Providers, Starts: limit(e, "device-starts", 100), Guesses: s.browser.Guesses,
 	}
 	s.handler = e.Handler(s.browser.Routes, handler.Routes, func(g *echo.Group) { g.GET("/door", d.enter) })

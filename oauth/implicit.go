@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -31,7 +32,7 @@ var (
 
 // issueTokens answers with tokens: the implicit grant (RFC 6749 §4.2, OpenID Connect Core §3.2). There is never a refresh
 // token. Account, tokens and event are one transaction.
-func (b *Browser) issueTokens(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester, to reply, claims map[string]any) error {
+func (b *Browser) issueTokens(c echo.Context, a store.Authorization, s *settings.Snapshot, client requester, to reply, person store.Account, claims map[string]any) error {
 	ctx := c.Request().Context()
 	kind := responseType(a.ResponseType)
 	g := baseGrant(s, client.Client, a.Scopes)
@@ -40,11 +41,8 @@ func (b *Browser) issueTokens(c echo.Context, a store.Authorization, s *settings
 	if g.IDToken = kind.idToken(); g.IDToken && !slices.Contains(a.Scopes, scopeOpenID) { // the hook has taken it away
 		return implicitNoOpenID.About(audit.Reason("hook removed openid"), audit.List("scopes", a.Scopes))
 	}
+	var err error
 	if g.IDToken {
-		person, err := b.person(ctx, a)
-		if err != nil {
-			return err
-		}
 		if g.Claims, err = b.userClaims(ctx, a, s, client, person); err != nil {
 			return err
 		}
@@ -52,8 +50,11 @@ func (b *Browser) issueTokens(c echo.Context, a store.Authorization, s *settings
 	if g.IDToken {
 		b.Tokens.Ready(ctx, g.Encryption)
 	}
+	if g.UserDetails, err = json.Marshal(person.Attributes); err != nil {
+		return fmt.Errorf("encode attributes: %w", err)
+	}
 	var issued token.Issued
-	err := b.Store.InTx(ctx, func(ctx context.Context) error {
+	err = b.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := b.hold(ctx, a); err != nil {
 			return err
 		}

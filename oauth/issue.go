@@ -34,6 +34,9 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 	if err != nil {
 		return err
 	}
+	if responseType(a.ResponseType).implicit() || client.hook(s, settings.CustomizeToken) != nil {
+		person = b.People.Details(ctx, s.UserInfoProvider(person.Namespace), person, false)
+	}
 	claims, err := b.customize(ctx, &a, s, client, person)
 	if err != nil {
 		return err
@@ -43,7 +46,7 @@ func (b *Browser) issue(c echo.Context, a store.Authorization, s *settings.Snaps
 		return b.endDevice(c, a, to)
 	}
 	if responseType(a.ResponseType).implicit() {
-		return b.issueTokens(c, a, s, client, to, claims)
+		return b.issueTokens(c, a, s, client, to, person, claims)
 	}
 	return b.issueCode(c, a, client, to, claims)
 }
