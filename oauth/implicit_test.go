@@ -193,7 +193,9 @@ func TestImplicitUserGoes(t *testing.T) {
 		change func(*store.Account)
 	}{
 		{"disabled", func(a *store.Account) { a.Disabled = true }},
-		{"password changed", func(a *store.Account) { a.SignInsSince = a.SignInsSince.AddDate(100, 0, 0).Add(30 * 365 * 24 * time.Hour) }},
+		{"password changed", func(a *store.Account) {
+			a.SignInsSince = a.SignInsSince.AddDate(100, 0, 0).Add(30 * 365 * 24 * time.Hour)
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := withImplicit(t, func(c *settings.WebClient) { c.SkipConsent = false })

@@ -13,9 +13,9 @@ import (
 
 // redeemed is what a code was worth.
 type redeemed struct {
-	AccessToken string `json:"access_token"`
-	IDToken     string `json:"id_token"`
-	Scope       string `json:"scope"`
+	AccessToken string         `json:"access_token"`
+	IDToken     string         `json:"id_token"`
+	Scope       string         `json:"scope"`
 	claims      map[string]any // of the ID token
 }
 
