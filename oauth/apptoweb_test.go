@@ -247,7 +247,7 @@ func TestAppToWebRefusals(t *testing.T) {
 				}
 				s.Settings.Set(s.document)
 			},
-			want:   `{"error":"unsupported_idp","error_description":"the identity provider of the user has no sign-in in the browser"}`,
+			want: `{"error":"unsupported_idp","error_description":"the identity provider of the user has no sign-in in the browser"}`,
 		},
 		{
 			name: "switched off", bearer: good, form: pairs("target_url", webTarget), status: 403, audit: audit.AppToWebSsoDisabled,
