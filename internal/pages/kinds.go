@@ -1,6 +1,9 @@
 package pages
 
-import "net/url"
+import (
+	"net/url"
+	"reflect"
+)
 
 // kind is one page: its template, and samples of all that the template is given.
 type kind struct {
@@ -74,4 +77,21 @@ func Templates() []string {
 		names = append(names, k.name)
 	}
 	return names
+}
+
+// Variables returns what each page offers its template in .Page: fields, and methods without arguments.
+func Variables() map[string][]string {
+	all := map[string][]string{}
+	for _, k := range kinds() {
+		page := reflect.TypeOf(k.samples[0])
+		var names []string
+		for i := range page.NumField() {
+			names = append(names, page.Field(i).Name)
+		}
+		for i := range page.NumMethod() {
+			names = append(names, page.Method(i).Name)
+		}
+		all[k.name] = names
+	}
+	return all
 }
