@@ -201,7 +201,7 @@ func (s *browserServer) wire(t *testing.T) {
 			Failures: &ratelimit.Limiter{Counts: e.Redis, Name: "test", Limit: 1000, Window: time.Minute, Now: e.Now},
 		},
 		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder}, Users: e.Store,
-		Codes: e.Redis, Marks: e.Store, Book: e.Store,
+		Codes: e.Redis, Marks: e.Store, Book: e.Store, Logins: e.Store,
 		Devices: e.Redis, WebEntries: e.Redis, Providers: s.browser.Providers, Starts: limit(e, "device-starts", 100), Guesses: s.browser.Guesses,
 	}
 	s.handler = e.Handler(s.browser.Routes, handler.Routes, func(g *echo.Group) { g.GET("/door", d.enter) })

@@ -46,6 +46,7 @@ type Handler struct {
 	Scopes     scopeVerifier
 	Hooks      hookAsker
 	People     userDetails
+	Logins     passwordAttempts
 
 	published atomic.Pointer[published]
 }

@@ -1,14 +1,17 @@
 package oauth
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"tokenserver/audit"
-	"tokenserver/internal/appgate"
+	"tokenserver/internal/clientauth"
 	"tokenserver/internal/outcome"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
@@ -48,57 +51,48 @@ func (h *Handler) introspect(c echo.Context, version int) error {
 	if form["token"] == "" {
 		return introspectNoToken
 	}
-	t, err := h.Tokens.Verify(ctx, form["token"])
-	var reason string
+	now := h.Settings.Current()
+	e, err := h.examine(ctx, now, form["token"], clientauth.APIClientOf(ctx))
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		h.Audit.Record(ctx, audit.TokenRequestInvalidBearerToken)
-		return web.JSONBytes(c, http.StatusOK, []byte(inactive))
-	case errors.Is(err, store.ErrExpired):
-		reason = "expired"
-	case errors.Is(err, store.ErrRevoked):
-		reason = "revoked"
 	case err != nil:
 		return err
-	default:
-		reason = ended(h.Settings.Current(), &t)
-	}
-	uses := 0
-	if reason == "" {
-		if uses, err = h.Tokens.Use(ctx, t); errors.Is(err, store.ErrRevoked) {
-			reason = "used_up"
-		} else if err != nil {
-			return err
-		}
-	}
-	about := []audit.Attr{
-		audit.Client(t.ClientID), audit.User(t.UserID), audit.Profile(t.ProfileID),
-		audit.App(t.Application, t.Platform, t.Version),
-	}
-	if reason != "" {
-		h.Audit.Record(ctx, audit.TokenRequestInvalidAccessToken, append(about, audit.Reason(reason))...)
+	case !e.known:
+		h.Audit.Record(ctx, audit.TokenRequestInvalidBearerToken)
+		return web.JSONBytes(c, http.StatusOK, []byte(inactive))
+	case e.reason != "":
+		h.Audit.Record(ctx, audit.TokenRequestInvalidAccessToken, e.about()...)
 		return web.JSONBytes(c, http.StatusOK, []byte(inactive))
 	}
-	if t.UsageLimit > 0 {
-		about = append(about, audit.Count("usage_count", uses))
+	if err := h.freshen(ctx, now, &e.AccessToken, form["refresh_user_details"] == "true"); err != nil {
+		return err
 	}
-	h.Audit.Record(ctx, audit.TokenRequestAccessTokenValidated, about...)
-	return web.JSONBytes(c, http.StatusOK, h.introspection(&t, version, uses))
+	h.Audit.Record(ctx, audit.TokenRequestAccessTokenValidated, e.about()...)
+	return web.JSONBytes(c, http.StatusOK, h.introspection(&e.AccessToken, version, e.uses))
 }
 
-// ended tells why a token is not good any more although it is: "" = it is good. Its app version may have been disabled,
-// or its client.
-func ended(s *settings.Snapshot, t *store.AccessToken) string {
-	if t.Application != "" {
-		if !appgate.Usable(s.Version(t.Application, t.Platform, t.Version)) {
-			return "version_disabled"
-		}
-		return ""
+// freshen puts what is known about the user now into a token, where an identity provider has a user-info source. fresh
+// asks the source itself and not what it said a while ago.
+func (h *Handler) freshen(ctx context.Context, s *settings.Snapshot, t *store.AccessToken, fresh bool) error {
+	if t.UserID == "" || !s.AsksUserInfo() {
+		return nil
 	}
-	if w := s.WebClient(t.ClientID); w == nil || w.Disabled {
-		return "client_disabled"
+	account, err := h.Accounts.Account(ctx, t.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
 	}
-	return ""
+	if err != nil {
+		return fmt.Errorf("find user: %w", err)
+	}
+	p := s.UserInfoProvider(account.Namespace)
+	if p == nil {
+		return nil
+	}
+	text, err := json.Marshal(h.People.Details(ctx, p, account, fresh).Attributes)
+	if err != nil {
+		return fmt.Errorf("encode attributes: %w", err)
+	}
+	t.UserDetails = text
+	return nil
 }
 
 // introspection encodes the answer about a live token, by hand because it is a hot one. iss, aud, jti, acr, auth_time
@@ -108,7 +102,7 @@ func (h *Handler) introspection(t *store.AccessToken, version, uses int) []byte 
 	if subject == "" {
 		subject = t.ClientID
 	}
-	b := make([]byte, 0, 640)
+	b := make([]byte, 0, 640+len(t.UserDetails))
 	text := func(name, value string) {
 		b = append(b, ',', '"')
 		b = append(b, name...)
@@ -145,6 +139,10 @@ func (h *Handler) introspection(t *store.AccessToken, version, uses int) []byte 
 	if t.UserID != "" {
 		b = append(b, `,"amr":`...)
 		b = appendList(b, append([]string{string(t.Kind)}, t.AMR...))
+	}
+	if len(t.UserDetails) > len(`{}`) && t.UserDetails[0] == '{' {
+		b = append(b, `,"user_details":`...)
+		b = append(b, t.UserDetails...)
 	}
 	if version == 1 {
 		return append(b, '}')

@@ -85,6 +85,7 @@ func newKit(t testing.TB) *kit {
 		Profiles: profileRemover{k}, Users: env.Store, Versions: &appgate.Gate{Installations: env.Store, Audit: env.Recorder},
 		Devices: env.Redis, WebEntries: env.Redis, Starts: limit(env, "device-starts", 100), Guesses: limit(env, "user-codes", 5), Marks: env.Store,
 		Scopes: &entitlement.Service{Settings: env.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: env.Now},
+		Logins: env.Store,
 		Hooks: &hooks.Service{
 			Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: env.Issuer, Now: env.Now, NewID: env.NewID, Log: env.Log,
 		},

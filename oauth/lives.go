@@ -27,7 +27,7 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 	case c.Installation != nil:
 		a := c.Application
 		g.Application, g.Platform, g.Version = a.ID, c.Installation.Platform, c.Installation.Version
-		g.Audience = slices.Concat(a.ResourceGateways, a.AdditionalAudiences, s.Document.OAuth.AdditionalTokenAudience)
+		g.Audience = audienceOf(s, a.ResourceGateways, a.AdditionalAudiences)
 		g.Format = a.AccessTokenFormat
 		g.AccessLife = life(a.AccessTokenExpiresIn, usualAccessLife)
 		g.IDTokenLife = life(a.IDTokenExpiresIn, usualIDTokenLife)
@@ -36,8 +36,7 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 	case c.Web != nil:
 		w := c.Web
 		g.ProfileID = token.StaticProfile
-		g.Audience = slices.Concat(w.ResourceGateways, w.AdditionalAudiences, s.Document.OAuth.AdditionalTokenAudience)
-		g.IDAudience = w.OpenIDConnect.AdditionalAudiences
+		g.Audience, g.IDAudience = audienceOf(s, w.ResourceGateways, w.AdditionalAudiences), w.OpenIDConnect.AdditionalAudiences
 		g.Format = w.AccessTokenFormat
 		g.AccessLife = life(w.AccessTokenExpiresIn, usualAccessLife)
 		g.IDTokenLife = life(w.IDTokenExpiresIn, usualIDTokenLife)
@@ -45,6 +44,7 @@ func baseGrant(s *settings.Snapshot, c clientauth.Client, scopes []string) token
 		g.FamilyLife = unlimited(w.MaxRefreshValidity)
 		g.Refresh = w.RefreshTokenEnabled
 		g.Encryption = encryptionOf(c)
+		g.Sessions = w.Sessions()
 	}
 	return g
 }
@@ -61,6 +61,23 @@ func encryptionOf(c clientauth.Client) *token.Encryption {
 // noIDToken is the failure for an error that is token.ErrIDToken.
 func noIDToken(err error) outcome.Failure {
 	return idTokenFailed.Because(err).About(audit.Reason(token.IDTokenReason(err)))
+}
+
+// audienceOf is the audience of access tokens: the resource gateways, then whoever else is configured, each once.
+func audienceOf(s *settings.Snapshot, gateways, additional []string) []string {
+	general := s.Document.OAuth.AdditionalTokenAudience
+	if len(gateways) == 0 && len(general) == 0 {
+		return additional
+	}
+	var list []string
+	for _, names := range [...][]string{gateways, additional, general} {
+		for _, name := range names {
+			if !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
 }
 
 // life is a configured number of seconds within its limits; 0 = the usual one.

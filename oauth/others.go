@@ -17,8 +17,10 @@ import (
 	"tokenserver/store"
 )
 
-// userDetails asks user-info sources; see people.Service.
+// userDetails knows people and asks user-info sources about them; see people.Service.
 type userDetails interface {
+	// Meet errors: people.ErrUnusable, store.ErrConflict, store.ErrRevoked, store.ErrNotFound.
+	Meet(ctx context.Context, p *settings.IdentityProvider, id store.Identity) (store.Account, error)
 	// Details returns the person with what the provider's source says, as he or she was when there is none.
 	Details(ctx context.Context, p *settings.IdentityProvider, a store.Account, fresh bool) store.Account
 }

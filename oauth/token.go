@@ -26,24 +26,38 @@ type grant struct {
 	name string
 	// allowed tells whether the client may use the grant.
 	allowed func(clientauth.Client) bool
-	// issue checks the parameters and makes the tokens. It records the event of its success, inside the transaction of
-	// its effect where there is one; failures it returns.
-	issue func(ctx context.Context, r *tokenRequest) (token.Issued, error)
+	// answer checks the parameters, has the effect and returns the body. It records the event of its success, inside the
+	// transaction of its effect where there is one; failures it returns.
+	answer func(ctx context.Context, r *tokenRequest) ([]byte, error)
 	// clients is how a client is refused that cannot prove itself.
 	clients clientFailures
 }
 
+// issuing is the answer of a grant that makes tokens.
+func issuing(issue func(context.Context, *tokenRequest) (token.Issued, error)) func(context.Context, *tokenRequest) ([]byte, error) {
+	return func(ctx context.Context, r *tokenRequest) ([]byte, error) {
+		issued, err := issue(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return tokenAnswer(issued), nil
+	}
+}
+
 // grants is the table of the token endpoint.
-func (h *Handler) grants(name string) (grant, bool) {
+func (h *Handler) grants(s *settings.Snapshot, name string) (grant, bool) {
 	for _, g := range [...]grant{
-		{"authorization_code", mayUseCode, h.authorizationCode, tokenClientFailures},
-		{grantClientCredentials, mayUseClientCredentials, h.clientCredentials, tokenClientFailures},
-		{"refresh_token", mayRefresh, h.refreshToken, tokenClientFailures},
-		{grantDeviceCode, mayUseDeviceCode, h.deviceCode, tokenClientFailures},
-		{grantFingerPrint, mayExchangeFingerPrint, h.fingerPrint, fingerClientFailures},
+		{"authorization_code", mayUseCode, issuing(h.authorizationCode), tokenClientFailures},
+		{grantClientCredentials, mayUseClientCredentials, issuing(h.clientCredentials), tokenClientFailures},
+		{"refresh_token", mayRefresh, issuing(h.refreshToken), tokenClientFailures},
+		{"password", mayUsePassword, issuing(h.password), tokenClientFailures},
+		{grantDeviceCode, mayUseDeviceCode, issuing(h.deviceCode), tokenClientFailures},
+		{grantFingerPrint, mayExchangeFingerPrint, issuing(h.fingerPrint), fingerClientFailures},
+		{grantImplicitAuthentication, mayAuthenticateImplicitly, issuing(h.implicitAuthentication), tokenClientFailures},
+		{grantValidateBearer, mayValidateBearer, h.validateBearer, tokenClientFailures},
 	} {
 		if g.name == name {
-			return g, true
+			return g, name != grantValidateBearer || s.Document.OAuth.ValidateBearer
 		}
 	}
 	return grant{}, false
@@ -79,11 +93,11 @@ func (h *Handler) token(c echo.Context) error {
 	if name == "" {
 		return tokenNoGrantType
 	}
-	g, known := h.grants(name)
+	r := &tokenRequest{settings: h.Settings.Current(), form: form}
+	g, known := h.grants(r.settings, name)
 	if !known {
 		return tokenUnknownGrant.About(audit.Detail("grant_type", clipped(name, 128)))
 	}
-	r := &tokenRequest{settings: h.Settings.Current(), form: form}
 	if r.client, err = h.authenticate(c, r.settings, form, g.clients); err != nil {
 		return err
 	}
@@ -96,12 +110,12 @@ func (h *Handler) token(c echo.Context) error {
 	if !g.allowed(r.client) {
 		return tokenGrantOff.About(audit.Detail("grant", name))
 	}
-	if name != grantClientCredentials {
+	if name != grantClientCredentials && name != grantValidateBearer {
 		h.Tokens.Ready(c.Request().Context(), encryptionOf(r.client))
 	}
-	issued, err := g.issue(c.Request().Context(), r)
+	body, err := g.answer(c.Request().Context(), r)
 	if err != nil {
 		return err
 	}
-	return web.JSONBytes(c, http.StatusOK, tokenAnswer(issued))
+	return web.JSONBytes(c, http.StatusOK, body)
 }

@@ -33,7 +33,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		Audit: s.recorder, Now: s.now, NewID: s.newID, Keys: s.keys, Issuer: issuer, Log: s.log, Settings: s.settings, Store: s.sql,
 		Clients: k.clients, Tokens: k.tokens, Signing: s.ring, Accounts: s.sql, Profiles: k.lifecycle, Users: s.sql, Versions: k.gate,
 		Codes: s.redis, Marks: s.sql, Book: s.sql, Devices: s.redis, Guesses: guesses, WebEntries: s.redis,
-		Scopes: k.scopes, Hooks: k.hooks, People: k.people,
+		Scopes: k.scopes, Hooks: k.hooks, People: k.people, Logins: s.sql,
 		Starts: s.perMinute("device", s.config.Limits.AuthorizationsPerMinute),
 	}
 	h.Routes(group(e))

@@ -139,6 +139,9 @@ func (s *Service) advance(ctx context.Context, check PINCheck, g Grant, accessID
 	return token, s.Families.RotateFamily(ctx, from, f)
 }
 
+// Ended tells whether the time of a family is over.
+func (s *Service) Ended(f store.TokenFamily) bool { return over(f, s.Now()) }
+
 // over tells whether the current token or the whole family has ended.
 func over(f store.TokenFamily, now time.Time) bool {
 	return !f.ExpiresAt.IsZero() && !now.Before(f.ExpiresAt) || !f.EndsAt.IsZero() && !now.Before(f.EndsAt)
