@@ -225,9 +225,7 @@ func (b *Browser) proceedLogout(c echo.Context, l store.Logout) error {
 	if l.HintedUser != "" {
 		audit.Admit(ctx) // it holds an ID token of ours
 	}
-	if l.ClientID != "" {
-		audit.Know(ctx, audit.Client(l.ClientID))
-	}
+	b.dressLogout(c, l)
 	session, err := b.anySession(c)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

@@ -64,12 +64,18 @@ func (b *Browser) waitingLogout(c echo.Context, id string) (store.Logout, error)
 	if binding == "" || !b.Keys.Equal(secret.ForCookie, l.Browser, "logout", id, binding) {
 		return store.Logout{}, store.ErrRevoked
 	}
-	ctx := c.Request().Context()
-	audit.Admit(ctx)
-	if l.ClientID != "" {
-		audit.Know(ctx, audit.Client(l.ClientID))
-	}
+	audit.Admit(c.Request().Context())
+	b.dressLogout(c, l)
 	return l, nil
+}
+
+// dressLogout puts the client of a logout into the events, and gives the pages its look.
+func (b *Browser) dressLogout(c echo.Context, l store.Logout) {
+	s := b.Settings.Current()
+	wear(c, s, s.WebClient(l.ClientID), nil)
+	if l.ClientID != "" {
+		audit.Know(c.Request().Context(), audit.Client(l.ClientID))
+	}
 }
 
 // takeLogout is waitingLogout, for the one request that goes on with it.
