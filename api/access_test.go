@@ -57,6 +57,8 @@ func newAccessKit(t *testing.T) *accessKit {
 				ID: "signer", Authentication: settings.PrivateKeyJWT, Scopes: []string{settings.APIMobileAuthentication},
 				PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
 			},
+			{ID: "quay", Authentication: settings.SecretBasic, Secret: digest, Scopes: []string{settings.APIUserRegistration}},
+			{ID: "former", Authentication: settings.SecretBasic, Secret: digest, Scopes: []string{settings.APITwoWayOTP}},
 			{ID: "off", Authentication: settings.SecretBasic, Secret: digest, Disabled: true},
 		},
 		WebClients: []settings.WebClient{
@@ -90,6 +92,8 @@ func newAccessKit(t *testing.T) *accessKit {
 		g.POST("/events", answer, access.Require(settings.APIEvents))
 		g.POST("/devices", answer, access.RequireAPIStyle(settings.APIEndUser))
 		g.POST("/introspect", answer, access.Require(settings.APITokenIntrospection))
+		g.POST("/backchannel", answer, access.Require(settings.APIUserRegistration))
+		g.POST("/two-way-otp", answer, access.Require(settings.APIUserRegistration, settings.APITwoWayOTP))
 	})
 	return k
 }
@@ -155,6 +159,27 @@ func TestAccess(t *testing.T) {
 			403,
 			`{"error":"insufficient_scope","error_description":"the API client may not call this API"}`, audit.APIAccessNotAllowedInvalidScopes, "",
 		},
+		{"registration", audittest.Request{Path: "/oauth/backchannel", Basic: []string{"quay", accessSecret}}, 200, "quay", audit.APIAccessGranted, ""},
+		{
+			"registration, wrong secret",
+			audittest.Request{Path: "/oauth/backchannel", Basic: []string{"quay", "x"}},
+			400,
+			oauth401, audit.APIAccessNotAllowedInvalidCredentials, "wrong_secret",
+		},
+		{
+			"registration, scope",
+			audittest.Request{Path: "/oauth/backchannel", Basic: portal},
+			403,
+			`{"error":"insufficient_permissions","error_description":"the API client may not call this API"}`, audit.APIAccessNotAllowedInvalidScopes, "",
+		},
+		{
+			"registration, former scope",
+			audittest.Request{Path: "/oauth/backchannel", Basic: []string{"former", accessSecret}},
+			403,
+			`{"error":"insufficient_permissions","error_description":"the API client may not call this API"}`, audit.APIAccessNotAllowedInvalidScopes, "",
+		},
+		{"two-way OTP", audittest.Request{Path: "/oauth/two-way-otp", Basic: []string{"quay", accessSecret}}, 200, "quay", audit.APIAccessGranted, ""},
+		{"two-way OTP, former scope", audittest.Request{Path: "/oauth/two-way-otp", Basic: []string{"former", accessSecret}}, 200, "former", audit.APIAccessGranted, ""},
 		{"end-user API", audittest.Request{Path: "/oauth/users", Basic: []string{"desk", "x"}}, 401, oauth401, audit.APIAuthenticationFailed, "wrong_secret"},
 		{"end-user API, scope", audittest.Request{Path: "/oauth/users", Basic: portal}, 400, noScope, audit.APIAccessNotAllowedInvalidScopes, ""},
 		{"events", audittest.Request{Path: "/oauth/events", Basic: []string{"desk", "x"}}, 401, api401, audit.APIAccessNotAllowedInvalidCredentials, "wrong_secret"},

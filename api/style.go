@@ -55,10 +55,10 @@ func oauthAnswer(c echo.Context, f outcome.Failure, _ style) error {
 
 // registrationAnswer is oauthAnswer with the words and statuses of registration by API.
 func registrationAnswer(c echo.Context, f outcome.Failure, _ style) error {
-	switch f.Code {
-	case outcome.InvalidClient:
+	if f.Code == outcome.InvalidClient {
 		f.Code = outcome.RefusedClient
-	case outcome.InvalidScope:
+	}
+	if f.Code == outcome.InvalidScope {
 		f.Code = outcome.InsufficientPermissions
 	}
 	return web.JSONFailure(c, f)

@@ -22,7 +22,7 @@ type CustomStep struct {
 	Data          string `json:"data"` // for the app, in a form that it and the provider have agreed on
 }
 
-// Accepted, Again and Over tell the ranges of a status: go on; the user may try again; start anew from the first step.
+// Accepted says that the registration goes on.
 func (s CustomStep) Accepted() bool { return s.Status >= 2000 && s.Status < 3000 }
 
 // Again says that the user may try again.

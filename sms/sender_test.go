@@ -118,17 +118,27 @@ func TestSend(t *testing.T) {
 	}{
 		{name: "http", message: sms.Message{To: number, Text: text, Code: "048215"}, service: "http", to: number},
 		{name: "a national number", message: sms.Message{To: "06 1234-5678", Text: text}, service: "http", to: number},
-		{name: "sender of the message", change: func(d *settings.Document) { d.SMS.SenderID = "Harbour" },
-			message: sms.Message{To: number, Text: text, Sender: "1008"}, service: "http", from: "1008", to: number},
-		{name: "sender of the settings", change: func(d *settings.Document) { d.SMS.SenderID = "Harbour" },
-			message: sms.Message{To: number, Text: text}, service: "http", from: "Harbour", to: number},
-		{name: "sender of the gateway", change: func(d *settings.Document) { d.SMSGateways[0].SenderID = "+31208080" },
-			message: sms.Message{To: number, Text: text}, service: "http", from: "+31208080", to: number},
+		{
+			name: "sender of the message", change: func(d *settings.Document) { d.SMS.SenderID = "Harbour" },
+			message: sms.Message{To: number, Text: text, Sender: "1008"}, service: "http", from: "1008", to: number,
+		},
+		{
+			name: "sender of the settings", change: func(d *settings.Document) { d.SMS.SenderID = "Harbour" },
+			message: sms.Message{To: number, Text: text}, service: "http", from: "Harbour", to: number,
+		},
+		{
+			name: "sender of the gateway", change: func(d *settings.Document) { d.SMSGateways[0].SenderID = "+31208080" },
+			message: sms.Message{To: number, Text: text}, service: "http", from: "+31208080", to: number,
+		},
 		{name: "twilio", change: byTwilio, message: sms.Message{To: number, Text: text, Code: "048215"}, service: "twilio", from: standin.TwilioSender, to: number},
-		{name: "messaging service", change: func(d *settings.Document) { byTwilio(d); d.SMSGateways[1].SenderID = standin.TwilioService },
-			message: sms.Message{To: number, Text: text}, service: "twilio", from: standin.TwilioService, to: number},
-		{name: "the account's own sender after one it does not have", change: byTwilio,
-			message: sms.Message{To: number, Text: text, Sender: "Harbour"}, service: "twilio", from: standin.TwilioSender, to: number},
+		{
+			name: "messaging service", change: func(d *settings.Document) { byTwilio(d); d.SMSGateways[1].SenderID = standin.TwilioService },
+			message: sms.Message{To: number, Text: text}, service: "twilio", from: standin.TwilioService, to: number,
+		},
+		{
+			name: "the account's own sender after one it does not have", change: byTwilio,
+			message: sms.Message{To: number, Text: text, Sender: "Harbour"}, service: "twilio", from: standin.TwilioSender, to: number,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := start(t, 0, tc.change)
@@ -169,55 +179,103 @@ func TestRefusals(t *testing.T) {
 		{name: "no digits", to: "call me", want: sms.Refused{Class: sms.NumberRefused, Reason: "not a phone number"}},
 		{name: "too short", to: "+3161", want: sms.Refused{Class: sms.NumberRefused, Reason: "not a possible phone number"}},
 		{name: "an extension", to: number + ";ext=12", want: sms.Refused{Class: sms.NumberRefused, Reason: "not a possible phone number"}},
-		{name: "national without a country", to: "0612345678", change: func(d *settings.Document) { d.SMS.DefaultCountry = "" },
-			want: sms.Refused{Class: sms.NumberRefused, Reason: "not a phone number"}},
-		{name: "no gateway", to: number, change: func(d *settings.Document) { d.SMS.Gateway = ""; d.SMSGateways = nil },
-			want: sms.Refused{Class: sms.Down, Reason: "no gateway is configured"}},
-		{name: "lying gateway", to: number, arrange: fail(9, 200, "no credit"),
-			want: sms.Refused{Class: sms.Down, Status: 200, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"}},
-		{name: "redirecting gateway", to: number, arrange: fail(9, 302, ""),
-			want: sms.Refused{Class: sms.Down, Status: 302, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"}},
-		{name: "throttling gateway", to: number, arrange: fail(9, 429, "slow down"),
-			want: sms.Refused{Class: sms.Throttled, Status: 429, Reason: "the gateway did not answer 204"}, results: []string{"http throttled"}},
-		{name: "broken gateway", to: number, arrange: fail(9, 500, "oops"),
-			want: sms.Refused{Class: sms.Down, Status: 500, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"}},
-		{name: "number refused", to: number, arrange: fail(9, 422, "number"),
-			want: sms.Refused{Class: sms.NumberRefused, Status: 422, Reason: "the gateway did not answer 204"}, results: []string{"http number_refused"}},
-		{name: "every sender refused", to: number, change: named, arrange: fail(9, 400, "sender"),
-			want: sms.Refused{Class: sms.SenderRefused, Status: 400, Reason: "the gateway did not answer 204"}, results: []string{"http sender_refused", "http sender_refused"}},
-		{name: "wrong password", to: number, change: func(d *settings.Document) { d.SMSGateways[0].Password = settings.NewSecret("other") },
-			want: sms.Refused{Class: sms.Down, Status: 401, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"}},
-		{name: "disconnecting gateway", to: number, arrange: fail(9, 0, ""),
-			want: sms.Refused{Class: sms.Down, Reason: "unreachable"}, results: []string{"http gateway_down"}},
-		{name: "slow gateway", to: number, timeout: tooShort, arrange: func(b *bench) { b.gateway.Delay(tooLong) },
-			want: sms.Refused{Class: sms.Down, Reason: "timeout"}, results: []string{"http gateway_down"}},
-		{name: "private address", to: number, change: func(d *settings.Document) { d.SMSGateways[0].URL = "https://10.0.0.1/sms" },
-			want: sms.Refused{Class: sms.Down, Reason: "address not allowed"}, results: []string{"http gateway_down"}},
+		{
+			name: "national without a country", to: "0612345678", change: func(d *settings.Document) { d.SMS.DefaultCountry = "" },
+			want: sms.Refused{Class: sms.NumberRefused, Reason: "not a phone number"},
+		},
+		{
+			name: "no gateway", to: number, change: func(d *settings.Document) { d.SMS.Gateway = ""; d.SMSGateways = nil },
+			want: sms.Refused{Class: sms.Down, Reason: "no gateway is configured"},
+		},
+		{
+			name: "lying gateway", to: number, arrange: fail(9, 200, "no credit"),
+			want: sms.Refused{Class: sms.Down, Status: 200, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"},
+		},
+		{
+			name: "redirecting gateway", to: number, arrange: fail(9, 302, ""),
+			want: sms.Refused{Class: sms.Down, Status: 302, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"},
+		},
+		{
+			name: "throttling gateway", to: number, arrange: fail(9, 429, "slow down"),
+			want: sms.Refused{Class: sms.Throttled, Status: 429, Reason: "the gateway did not answer 204"}, results: []string{"http throttled"},
+		},
+		{
+			name: "broken gateway", to: number, arrange: fail(9, 500, "oops"),
+			want: sms.Refused{Class: sms.Down, Status: 500, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"},
+		},
+		{
+			name: "number refused", to: number, arrange: fail(9, 422, "number"),
+			want: sms.Refused{Class: sms.NumberRefused, Status: 422, Reason: "the gateway did not answer 204"}, results: []string{"http number_refused"},
+		},
+		{
+			name: "every sender refused", to: number, change: named, arrange: fail(9, 400, "sender"),
+			want: sms.Refused{Class: sms.SenderRefused, Status: 400, Reason: "the gateway did not answer 204"}, results: []string{"http sender_refused", "http sender_refused"},
+		},
+		{
+			name: "wrong password", to: number, change: func(d *settings.Document) { d.SMSGateways[0].Password = settings.NewSecret("other") },
+			want: sms.Refused{Class: sms.Down, Status: 401, Reason: "the gateway did not answer 204"}, results: []string{"http gateway_down"},
+		},
+		{
+			name: "disconnecting gateway", to: number, arrange: fail(9, 0, ""),
+			want: sms.Refused{Class: sms.Down, Reason: "unreachable"}, results: []string{"http gateway_down"},
+		},
+		{
+			name: "slow gateway", to: number, timeout: tooShort, arrange: func(b *bench) { b.gateway.Delay(tooLong) },
+			want: sms.Refused{Class: sms.Down, Reason: "timeout"}, results: []string{"http gateway_down"},
+		},
+		{
+			name: "private address", to: number, change: func(d *settings.Document) { d.SMSGateways[0].URL = "https://10.0.0.1/sms" },
+			want: sms.Refused{Class: sms.Down, Reason: "address not allowed"}, results: []string{"http gateway_down"},
+		},
 
-		{name: "twilio: invalid number", change: byTwilio, to: standin.TwilioInvalidNumber,
-			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21211, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"}},
-		{name: "twilio: region", change: byTwilio, to: standin.TwilioForbiddenRegion,
-			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21408, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"}},
-		{name: "twilio: unsubscribed", change: byTwilio, to: standin.TwilioUnsubscribed,
-			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21610, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"}},
-		{name: "twilio: landline", change: byTwilio, to: standin.TwilioLandline,
-			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21614, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"}},
-		{name: "twilio: unroutable", change: byTwilio, to: standin.TwilioUnroutableNumber,
-			want: sms.Refused{Class: sms.SenderRefused, Status: 400, Vendor: 21612, Reason: "refused by Twilio"}, results: []string{"twilio sender_refused"}},
-		{name: "twilio: token", to: number, change: func(d *settings.Document) { byTwilio(d); d.SMSGateways[1].Password = settings.NewSecret("other") },
-			want: sms.Refused{Class: sms.Down, Status: 401, Vendor: 20003, Reason: "refused by Twilio"}, results: []string{"twilio gateway_down"}},
-		{name: "twilio: throttled", change: byTwilio, to: number, arrange: fail(9, 429, "20429"),
-			want: sms.Refused{Class: sms.Throttled, Status: 429, Vendor: 20429, Reason: "refused by Twilio"}, results: []string{"twilio throttled"}},
-		{name: "twilio: fault", change: byTwilio, to: number, arrange: fail(9, 500, "20500"),
-			want: sms.Refused{Class: sms.Down, Status: 500, Vendor: 20500, Reason: "refused by Twilio"}, results: []string{"twilio gateway_down"}},
-		{name: "twilio: a balancer answers", change: byTwilio, to: number, arrange: fail(9, 503, "no healthy upstream"),
-			want: sms.Refused{Class: sms.Down, Status: 503, Reason: "the answer is none of Twilio's"}, results: []string{"twilio gateway_down"}},
-		{name: "twilio: success without a message", change: byTwilio, to: number, arrange: fail(9, 200, "0"),
-			want: sms.Refused{Class: sms.Down, Reason: "the answer cannot be read"}, results: []string{"twilio gateway_down"}},
-		{name: "twilio: disconnects", change: byTwilio, to: number, arrange: fail(9, 0, ""),
-			want: sms.Refused{Class: sms.Down, Reason: "unreachable"}, results: []string{"twilio gateway_down"}},
-		{name: "twilio: slow", change: byTwilio, to: number, timeout: tooShort, arrange: func(b *bench) { b.twilio.Delay(tooLong) },
-			want: sms.Refused{Class: sms.Down, Reason: "timeout"}, results: []string{"twilio gateway_down"}},
+		{
+			name: "twilio: invalid number", change: byTwilio, to: standin.TwilioInvalidNumber,
+			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21211, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"},
+		},
+		{
+			name: "twilio: region", change: byTwilio, to: standin.TwilioForbiddenRegion,
+			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21408, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"},
+		},
+		{
+			name: "twilio: unsubscribed", change: byTwilio, to: standin.TwilioUnsubscribed,
+			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21610, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"},
+		},
+		{
+			name: "twilio: landline", change: byTwilio, to: standin.TwilioLandline,
+			want: sms.Refused{Class: sms.NumberRefused, Status: 400, Vendor: 21614, Reason: "refused by Twilio"}, results: []string{"twilio number_refused"},
+		},
+		{
+			name: "twilio: unroutable", change: byTwilio, to: standin.TwilioUnroutableNumber,
+			want: sms.Refused{Class: sms.SenderRefused, Status: 400, Vendor: 21612, Reason: "refused by Twilio"}, results: []string{"twilio sender_refused"},
+		},
+		{
+			name: "twilio: token", to: number, change: func(d *settings.Document) { byTwilio(d); d.SMSGateways[1].Password = settings.NewSecret("other") },
+			want: sms.Refused{Class: sms.Down, Status: 401, Vendor: 20003, Reason: "refused by Twilio"}, results: []string{"twilio gateway_down"},
+		},
+		{
+			name: "twilio: throttled", change: byTwilio, to: number, arrange: fail(9, 429, "20429"),
+			want: sms.Refused{Class: sms.Throttled, Status: 429, Vendor: 20429, Reason: "refused by Twilio"}, results: []string{"twilio throttled"},
+		},
+		{
+			name: "twilio: fault", change: byTwilio, to: number, arrange: fail(9, 500, "20500"),
+			want: sms.Refused{Class: sms.Down, Status: 500, Vendor: 20500, Reason: "refused by Twilio"}, results: []string{"twilio gateway_down"},
+		},
+		{
+			name: "twilio: a balancer answers", change: byTwilio, to: number, arrange: fail(9, 503, "no healthy upstream"),
+			want: sms.Refused{Class: sms.Down, Status: 503, Reason: "the answer is none of Twilio's"}, results: []string{"twilio gateway_down"},
+		},
+		{
+			name: "twilio: success without a message", change: byTwilio, to: number, arrange: fail(9, 200, "0"),
+			want: sms.Refused{Class: sms.Down, Reason: "the answer cannot be read"}, results: []string{"twilio gateway_down"},
+		},
+		{
+			name: "twilio: disconnects", change: byTwilio, to: number, arrange: fail(9, 0, ""),
+			want: sms.Refused{Class: sms.Down, Reason: "unreachable"}, results: []string{"twilio gateway_down"},
+		},
+		{
+			name: "twilio: slow", change: byTwilio, to: number, timeout: tooShort, arrange: func(b *bench) { b.twilio.Delay(tooLong) },
+			want: sms.Refused{Class: sms.Down, Reason: "timeout"}, results: []string{"twilio gateway_down"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := start(t, tc.timeout, tc.change)

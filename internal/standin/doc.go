@@ -1,5 +1,6 @@
 // Package standin holds small servers that speak the protocols of the outside world: Apple's push service, Google's push
-// service with its OAuth token endpoint, an OpenID provider, and a portal that receives callbacks. They are for tests and for
+// service with its OAuth token endpoint, an OpenID provider, and a portal that receives callbacks, SMS gateways, and an operator's
+// service that decides about registrations. They are for tests and for
 // the demo.
 //
 // A stand-in refuses what the vendor would refuse, with the vendor's own status, reason and body, so that a client that works

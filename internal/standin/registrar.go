@@ -32,7 +32,7 @@ type Registrar struct {
 
 // RegistrarCall is one call that the service got.
 type RegistrarCall struct {
-	Path       string
+	Path       string              `json:"-"`
 	Type       string              `json:"type"`
 	Identifier string              `json:"identifier"`
 	Payload    *string             `json:"requestPayload"`

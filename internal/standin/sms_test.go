@@ -137,9 +137,10 @@ func TestTwilio(t *testing.T) {
 	} {
 		status, text := call(t, tc.address, "application/x-www-form-urlencoded", standin.TwilioAccount, tc.password, tc.body)
 		var answer struct {
-			Code, Status any
-			SID          string
-			More         string `json:"more_info"`
+			Code   any    `json:"code"`
+			Status any    `json:"status"`
+			SID    string `json:"sid"`
+			More   string `json:"more_info"`
 		}
 		if err := json.Unmarshal([]byte(text), &answer); err != nil {
 			t.Errorf("%s: %v: %s", tc.name, err, text)

@@ -244,8 +244,10 @@ func TestTheServiceIsBelievedOnlyWhenItAnswersStrictly(t *testing.T) {
 		{name: "broken", arrange: func(r *standin.Registrar) { r.FailNext(9, 500) }},
 		{name: "no content", arrange: func(r *standin.Registrar) { r.FailNext(9, 204) }},
 		{name: "unknown members", says: `{"status":4002,"responsePayload":null,"more":1}`, status: 200, want: `{"status":4002}`},
-		{name: "another success", says: `{"status":2999,"user":{"id":"ann"}}`, status: 200,
-			want: `{"status":2999,"oauth_token":{"token_type":"bearer","access_token":"ACCESS","refresh_token":"REFRESH","id_token":"ID","expires_in":900}}`},
+		{
+			name: "another success", says: `{"status":2999,"user":{"id":"ann"}}`, status: 200,
+			want: `{"status":2999,"oauth_token":{"token_type":"bearer","access_token":"ACCESS","refresh_token":"REFRESH","id_token":"ID","expires_in":900}}`,
+		},
 		{name: "the last status", says: `{"status":5999}`, status: 200, want: `{"status":5999}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -342,8 +344,10 @@ func TestVersion2(t *testing.T) {
 		{"two hours ahead", nil, spoiled(func(a *jwt.Token) { a.Claims.(jwt.MapClaims)["exp"] = k.Now().Add(2 * time.Hour).Unix() }), 400, badProof, audit.TokenRequestInvalidClientCredentials},
 		{"another audience", nil, spoiled(func(a *jwt.Token) { a.Claims.(jwt.MapClaims)["aud"] = "https://other.example" }), 400, badProof, audit.TokenRequestInvalidClientCredentials},
 		{"nobody", nil, k.proved(t, strings.Repeat("0", 64), right), 400, badProof, audit.TokenRequestInvalidClient},
-		{"a web client", nil, k.proved(t, "signer", right), 200,
-			`{"status":2000,"data":"welcome","oauth_token":{"token_type":"bearer","access_token":"ACCESS","expires_in":600}}`, audit.TokenRequestAccessTokenCreated},
+		{
+			"a web client", nil, k.proved(t, "signer", right), 200,
+			`{"status":2000,"data":"welcome","oauth_token":{"token_type":"bearer","access_token":"ACCESS","expires_in":600}}`, audit.TokenRequestAccessTokenCreated,
+		},
 		{"a web client without kid", nil, `{` + right + `,"client_assertion_type":"urn:ietf:params:oauth:client-assertion-type:jwt-bearer","client_assertion":"` +
 			k.assertion(t, "signer", func(a *jwt.Token) { delete(a.Header, "kid") }) + `"}`, 400, badProof, audit.TokenRequestInvalidClientCredentials},
 	} {
@@ -442,24 +446,32 @@ func TestWhoElseHasASay(t *testing.T) {
 			}
 		}, status: 403, want: refused, audit: audit.IDPUserRefused},
 		{name: "a client's id", data: `"data":"web:harbour"`, status: 403, want: refused, audit: audit.IDPUserRefused},
-		{name: "unusable id", data: `"data":"a b:harbour"`, status: 500,
+		{
+			name: "unusable id", data: `"data":"a b:harbour"`, status: 500,
 			want:  `{"error":"internal_server_error","error_description":"the service that decides about registrations names no usable user"}`,
-			audit: audit.CustomRegistrationScriptError},
+			audit: audit.CustomRegistrationScriptError,
+		},
 		{name: "another's profile", arrange: func(t *testing.T, k *kit) {
 			if err := k.Store.AddProfile(t.Context(), store.Profile{ClientID: phoneV1, ProfileID: "AB12CD", UserID: "bob", CreatedAt: k.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}, status: 400, want: badProfile, audit: audit.TokenRequestInvalidProfileID},
-		{name: "not entitled", arrange: func(_ *testing.T, k *kit) {
-			k.verdicts.refusal = entitlement.Refusal{Refused: true, Scope: "read", Endpoint: "https://shop.example/"}
-		}, status: 400, want: `{"error":"unauthorized_user","error_description":"the user may not have a requested scope","error_uri":"https://shop.example/"}`,
-			audit: audit.TokenRequestNotAuthorizedForScope},
-		{name: "no verdict", arrange: func(_ *testing.T, k *kit) {
-			k.verdicts.err = entitlement.NoVerdict{Trouble: outbound.Trouble{}.Because("timeout", errOutside)}
-		}, status: 503, want: `{"error":"temporarily_unavailable","error_description":"the scopes cannot be verified right now"}`,
-			audit: audit.ExternalScopeCheckFailed},
-		{name: "hook removes all", basic: webBasic, arrange: func(_ *testing.T, k *kit) { k.hook.answer = &hooks.TokenAnswer{Removed: []string{"read"}} },
-			status: 400, want: `{"error":"invalid_scope","error_description":"none of the requested scopes can be granted"}`, audit: audit.TokenRequestScopeInvalid},
+		{
+			name: "not entitled", arrange: func(_ *testing.T, k *kit) {
+				k.verdicts.refusal = entitlement.Refusal{Refused: true, Scope: "read", Endpoint: "https://shop.example/"}
+			}, status: 400, want: `{"error":"unauthorized_user","error_description":"the user may not have a requested scope","error_uri":"https://shop.example/"}`,
+			audit: audit.TokenRequestNotAuthorizedForScope,
+		},
+		{
+			name: "no verdict", arrange: func(_ *testing.T, k *kit) {
+				k.verdicts.err = entitlement.NoVerdict{Trouble: outbound.Trouble{}.Because("timeout", errOutside)}
+			}, status: 503, want: `{"error":"temporarily_unavailable","error_description":"the scopes cannot be verified right now"}`,
+			audit: audit.ExternalScopeCheckFailed,
+		},
+		{
+			name: "hook removes all", basic: webBasic, arrange: func(_ *testing.T, k *kit) { k.hook.answer = &hooks.TokenAnswer{Removed: []string{"read"}} },
+			status: 400, want: `{"error":"invalid_scope","error_description":"none of the requested scopes can be granted"}`, audit: audit.TokenRequestScopeInvalid,
+		},
 		{name: "hook fails", basic: webBasic, arrange: func(_ *testing.T, k *kit) {
 			k.hook.answer, k.hook.err = &hooks.TokenAnswer{}, hooks.Failure{Hook: "cut", Trouble: outbound.Trouble{}.Because("status", errOutside)}
 		}, status: 503, want: `{"error":"temporarily_unavailable","error_description":"the token cannot be made right now"}`, audit: audit.WebHookCustomizeAccessTokenFailed},

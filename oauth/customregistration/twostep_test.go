@@ -24,47 +24,81 @@ func TestInit(t *testing.T) {
 		want       string
 		audit      []audit.Code
 	}{
-		{name: "accepted", path: "/custom-registration/two/init", body: `{"data":"x"}`, status: 200,
-			want: `{"transaction_id":"T","data":"say the password","status":2000}`, audit: []audit.Code{audit.CustomRegistrationInitSuccess}},
-		{name: "accepted without data", path: "/custom-registration/two/init", says: `{"status":2100}`, body: `{}`, status: 200,
-			want: `{"transaction_id":"T","status":2100}`, audit: []audit.Code{audit.CustomRegistrationInitSuccess}},
-		{name: "accepted, a user does not matter", path: "/custom-registration/two/init", says: `{"status":2000,"user":7}`, body: `{}`, status: 200,
-			want: `{"transaction_id":"T","status":2000}`, audit: []audit.Code{audit.CustomRegistrationInitSuccess}},
-		{name: "refused", path: "/custom-registration/two/init", says: `{"status":4010,"responsePayload":"later"}`, body: `{}`, status: 200,
-			want: `{"data":"later","status":4010}`, audit: []audit.Code{audit.CustomRegistrationInitFailure}},
-		{name: "refused for good", path: "/custom-registration/two/init", says: `{"status":5000}`, body: `{}`, status: 200,
-			want: `{"status":5000}`, audit: []audit.Code{audit.CustomRegistrationInitFailure}},
-		{name: "an error of the service", path: "/custom-registration/two/init", says: `{"status":3001}`, body: `{}`, status: 500, want: noScript,
-			audit: []audit.Code{audit.CustomRegistrationScriptError}},
-		{name: "no answer", path: "/custom-registration/two/init", says: `{}`, body: `{}`, status: 500, want: noScript,
-			audit: []audit.Code{audit.CustomRegistrationScriptError}},
+		{
+			name: "accepted", path: "/custom-registration/two/init", body: `{"data":"x"}`, status: 200,
+			want: `{"transaction_id":"T","data":"say the password","status":2000}`, audit: []audit.Code{audit.CustomRegistrationInitSuccess},
+		},
+		{
+			name: "accepted without data", path: "/custom-registration/two/init", says: `{"status":2100}`, body: `{}`, status: 200,
+			want: `{"transaction_id":"T","status":2100}`, audit: []audit.Code{audit.CustomRegistrationInitSuccess},
+		},
+		{
+			name: "accepted, a user does not matter", path: "/custom-registration/two/init", says: `{"status":2000,"user":7}`, body: `{}`, status: 200,
+			want: `{"transaction_id":"T","status":2000}`, audit: []audit.Code{audit.CustomRegistrationInitSuccess},
+		},
+		{
+			name: "refused", path: "/custom-registration/two/init", says: `{"status":4010,"responsePayload":"later"}`, body: `{}`, status: 200,
+			want: `{"data":"later","status":4010}`, audit: []audit.Code{audit.CustomRegistrationInitFailure},
+		},
+		{
+			name: "refused for good", path: "/custom-registration/two/init", says: `{"status":5000}`, body: `{}`, status: 200,
+			want: `{"status":5000}`, audit: []audit.Code{audit.CustomRegistrationInitFailure},
+		},
+		{
+			name: "an error of the service", path: "/custom-registration/two/init", says: `{"status":3001}`, body: `{}`, status: 500, want: noScript,
+			audit: []audit.Code{audit.CustomRegistrationScriptError},
+		},
+		{
+			name: "no answer", path: "/custom-registration/two/init", says: `{}`, body: `{}`, status: 500, want: noScript,
+			audit: []audit.Code{audit.CustomRegistrationScriptError},
+		},
 		{name: "one step", path: "/custom-registration/one/init", body: `{}`, status: 404, want: badProvider, audit: []audit.Code{audit.UnableToDetermineIdentityProvider}},
 		{name: "unknown", path: "/custom-registration/none/init", body: `{}`, status: 404, want: badProvider, audit: []audit.Code{audit.UnableToDetermineIdentityProvider}},
 		{name: "disabled", path: "/custom-registration/closed/init", body: `{}`, status: 403, want: noProvider, audit: []audit.Code{audit.UnableToDetermineIdentityProvider}},
-		{name: "wrong secret", path: "/custom-registration/two/init", basic: []string{phoneV1, "x"}, body: `{}`, status: 400, want: badProof,
-			audit: []audit.Code{audit.TokenRequestInvalidClientCredentials}},
+		{
+			name: "wrong secret", path: "/custom-registration/two/init", basic: []string{phoneV1, "x"}, body: `{}`, status: 400, want: badProof,
+			audit: []audit.Code{audit.TokenRequestInvalidClientCredentials},
+		},
 		{name: "malformed", path: "/custom-registration/two/init", body: `{"transaction_id":"x"}`, status: 400, want: badBody, audit: []audit.Code{audit.TokenRequestInvalid}},
-		{name: "another's provider", path: "/custom-registration/codes/init", basic: []string{phoneOther, appSecret}, body: `{}`, status: 400,
+		{
+			name: "another's provider", path: "/custom-registration/codes/init", basic: []string{phoneOther, appSecret}, body: `{}`, status: 400,
 			want:  `{"error":"invalid_client","error_description":"the identity provider is not one of the client's"}`,
-			audit: []audit.Code{audit.TokenRequestInvalidClientCredentials}},
+			audit: []audit.Code{audit.TokenRequestInvalidClientCredentials},
+		},
 
-		{name: "back channel", path: "/api/v3/custom-registration/two/backchannel", body: `{"data":"x"}`, status: 200, want: `{"status":2000,"data":"x"}`,
-			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelSuccess}},
-		{name: "back channel of one step", path: "/api/v3/custom-registration/one/backchannel", body: `{}`, status: 200, want: `{"status":2000}`,
-			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelSuccess}},
-		{name: "back channel refused", path: "/api/v3/custom-registration/two/backchannel", says: `{"status":4000,"responsePayload":"no"}`, body: `{}`, status: 200,
-			want: `{"status":4000,"data":"no"}`, audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelFailure}},
-		{name: "back channel fails", path: "/api/v3/custom-registration/two/backchannel", says: `{"status":3000}`, body: `{}`, status: 500, want: noScript,
-			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelFailure}},
-		{name: "back channel malformed", path: "/api/v3/custom-registration/two/backchannel", body: `{"x":1}`, status: 400, want: badBody,
-			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelFailure}},
-		{name: "no back channel", path: "/api/v3/custom-registration/alone/backchannel", body: `{}`, status: 403,
+		{
+			name: "back channel", path: "/api/v3/custom-registration/two/backchannel", body: `{"data":"x"}`, status: 200, want: `{"status":2000,"data":"x"}`,
+			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelSuccess},
+		},
+		{
+			name: "back channel of one step", path: "/api/v3/custom-registration/one/backchannel", body: `{}`, status: 200, want: `{"status":2000}`,
+			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelSuccess},
+		},
+		{
+			name: "back channel refused", path: "/api/v3/custom-registration/two/backchannel", says: `{"status":4000,"responsePayload":"no"}`, body: `{}`, status: 200,
+			want: `{"status":4000,"data":"no"}`, audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelFailure},
+		},
+		{
+			name: "back channel fails", path: "/api/v3/custom-registration/two/backchannel", says: `{"status":3000}`, body: `{}`, status: 500, want: noScript,
+			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelFailure},
+		},
+		{
+			name: "back channel malformed", path: "/api/v3/custom-registration/two/backchannel", body: `{"x":1}`, status: 400, want: badBody,
+			audit: []audit.Code{audit.APIAccessGranted, audit.CustomRegistrationBackchannelFailure},
+		},
+		{
+			name: "no back channel", path: "/api/v3/custom-registration/alone/backchannel", body: `{}`, status: 403,
 			want:  `{"error":"idp_disabled","error_description":"the identity provider has no back channel"}`,
-			audit: []audit.Code{audit.APIAccessGranted, audit.UnableToDetermineIdentityProvider}},
-		{name: "back channel disabled", path: "/api/v3/custom-registration/closed/backchannel", body: `{}`, status: 403, want: noProvider,
-			audit: []audit.Code{audit.APIAccessGranted, audit.UnableToDetermineIdentityProvider}},
-		{name: "back channel unknown", path: "/api/v3/custom-registration/codes/backchannel", body: `{}`, status: 404, want: badProvider,
-			audit: []audit.Code{audit.APIAccessGranted, audit.UnableToDetermineIdentityProvider}},
+			audit: []audit.Code{audit.APIAccessGranted, audit.UnableToDetermineIdentityProvider},
+		},
+		{
+			name: "back channel disabled", path: "/api/v3/custom-registration/closed/backchannel", body: `{}`, status: 403, want: noProvider,
+			audit: []audit.Code{audit.APIAccessGranted, audit.UnableToDetermineIdentityProvider},
+		},
+		{
+			name: "back channel unknown", path: "/api/v3/custom-registration/codes/backchannel", body: `{}`, status: 404, want: badProvider,
+			audit: []audit.Code{audit.APIAccessGranted, audit.UnableToDetermineIdentityProvider},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := newKit(t)
