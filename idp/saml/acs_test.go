@@ -92,7 +92,7 @@ func TestSignedInUsers(t *testing.T) {
 		{
 			name: "entity id of the client", doc: func(d *settings.Document) { d.SAML.PerClient, d.SAML.EntityID = true, "urn:us" },
 			reply: func(r *reply) { r.audience = "urn:us-shop" },
-			want: with(func(id *store.Identity) { id.ProviderToken = `{"name_id":{"value":"ann"},"entity_id":"urn:us-shop"}` }),
+			want:  with(func(id *store.Identity) { id.ProviderToken = `{"name_id":{"value":"ann"},"entity_id":"urn:us-shop"}` }),
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestSignedInUsers(t *testing.T) {
 					tc.doc(d)
 				}
 			})
-			request, _ := w.start("t1")
+			request := w.start("t1")
 			r := w.reply(request.SelectAttrValue("ID", ""))
 			if tc.reply != nil {
 				tc.reply(&r)
@@ -173,7 +173,7 @@ func TestProviderSaysNo(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
-			request, _ := w.start("t1")
+			request := w.start("t1")
 			r := w.reply(request.SelectAttrValue("ID", ""))
 			r.noAssertion, r.sign = true, ""
 			tc.reply(&r)
@@ -196,12 +196,13 @@ func TestUsersWithoutID(t *testing.T) {
 		{"no name id", nil, audit.IDPSamlLoginUserIDNotFound, `{"idp":"bank"}`},
 		{
 			"mapped attribute is absent",
-			[]settings.AttributeMapping{{From: "employee", To: "userId"}}, audit.IDPSamlLoginMappedUserIDNotFound, `{"idp":"bank","attribute":"employee"}`,
+			[]settings.AttributeMapping{{From: "employee", To: "userId"}},
+			audit.IDPSamlLoginMappedUserIDNotFound, `{"idp":"bank","attribute":"employee"}`,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, func(d *settings.Document) { d.IdentityProviders[0].AttributeMappings = tc.mapping })
-			request, _ := w.start("t1")
+			request := w.start("t1")
 			r := w.reply(request.SelectAttrValue("ID", ""))
 			r.nameID, r.attributes = "", attribute("other", "", "x")
 			events := w.want(w.post("t1", r.encoded(t)), http.StatusSeeOther, back("server_error", nobody, "Responder"), "", tc.audit)
@@ -215,7 +216,7 @@ func TestUsersWithoutID(t *testing.T) {
 func TestRefusedIdentityEndsTheTransaction(t *testing.T) {
 	w := newWorld(t)
 	w.lobby.refuse = outcome.Failure{Code: outcome.AccessDenied, Audit: audit.IDPUserRefused, Text: "the account may not be used"}
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	a := w.post("t1", w.reply(request.SelectAttrValue("ID", "")).encoded(t))
 	w.want(a, http.StatusSeeOther, back("access_denied", "the account may not be used", ""), "", audit.IDPUserRefused)
 	if len(w.lobby.failed) != 1 {
@@ -226,7 +227,7 @@ func TestRefusedIdentityEndsTheTransaction(t *testing.T) {
 func TestFaultOfOursIsNoFailureOfTheProvider(t *testing.T) {
 	w := newWorld(t)
 	w.lobby.refuse = errors.New("disk full")
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	a := w.post("t1", w.reply(request.SelectAttrValue("ID", "")).encoded(t))
 	w.want(a, http.StatusInternalServerError, "", "page: the server made a mistake; it has been logged")
 }
@@ -234,7 +235,7 @@ func TestFaultOfOursIsNoFailureOfTheProvider(t *testing.T) {
 // TestOwnPostBringsTheCookie: the cookie of the transaction does not come along with a form of another site.
 func TestOwnPostBringsTheCookie(t *testing.T) {
 	w := newWorld(t)
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	response := w.reply(request.SelectAttrValue("ID", "")).encoded(t)
 	form := url.Values{"SAMLResponse": {response}, "RelayState": {"t1"}}
 	a := audittest.Do(t, w.handler, audittest.Request{Path: "/oauth/saml/acs", Form: form})
@@ -253,7 +254,7 @@ func TestOwnPostBringsTheCookie(t *testing.T) {
 func TestOneOfManyPostsOfAResponseWins(t *testing.T) {
 	w := newWorld(t)
 	w.lobby.stay = true // the transaction alone would stop them else
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	response := w.reply(request.SelectAttrValue("ID", "")).encoded(t)
 	const many = 50
 	var group sync.WaitGroup

@@ -237,7 +237,7 @@ func TestAttacks(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
-			request, _ := w.start("t1")
+			request := w.start("t1")
 			a := w.post("t1", tc.send(t, w.reply(request.SelectAttrValue("ID", ""))))
 			events := w.want(a, http.StatusSeeOther, back("server_error", unusable, "Responder"), "", audit.IDPSamlLoginFailed)
 			if want := `{"idp":"bank","reason":"` + tc.reason + `"}`; events[0].Details != want {
@@ -304,7 +304,7 @@ func TestMisplacedResponses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
-			request, _ := w.start("t1")
+			request := w.start("t1")
 			response := w.reply(request.SelectAttrValue("ID", "")).encoded(t)
 			if tc.before != nil {
 				tc.before(w)
@@ -333,7 +333,7 @@ func TestMisplacedResponses(t *testing.T) {
 func TestReplays(t *testing.T) {
 	w := newWorld(t)
 	w.lobby.stay = true
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	response := w.reply(request.SelectAttrValue("ID", "")).encoded(t)
 	w.want(w.post("t1", response), http.StatusSeeOther, "/oauth/on?t=t1", "")
 	events := w.want(w.post("t1", response), http.StatusSeeOther,
@@ -359,7 +359,7 @@ func TestOldProofs(t *testing.T) {
 			for _, age := range []time.Duration{time.Minute, time.Hour} {
 				w := newWorld(t)
 				w.wait("t2", change)
-				request, _ := w.start("t2")
+				request := w.start("t2")
 				r := w.reply(request.SelectAttrValue("ID", ""))
 				r.authnInstant = at(w.Now().Add(-age))
 				a := w.post("t2", r.encoded(t))
@@ -385,7 +385,7 @@ func TestAnotherProvidersResponse(t *testing.T) {
 			},
 		})
 	})
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	r := w.reply(request.SelectAttrValue("ID", ""))
 	r.issuer, r.assertionIssuer, r.with = "https://shady.example", "https://shady.example", otherKeys()
 	w.want(w.post("t1", r.encoded(t)), http.StatusSeeOther, back("server_error", unusable, "Responder"), "", audit.IDPSamlLoginFailed)

@@ -78,7 +78,7 @@ func (s sealing) encrypted(t *testing.T, clear string) *etree.Element {
 	}
 	wrapped, err := rsa.EncryptOAEP(s.hash.New(), rand.Reader, &s.to.key.PublicKey, key, nil)
 	if s.pkcs1v1 {
-		wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, &s.to.key.PublicKey, key)
+		wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, &s.to.key.PublicKey, key) //nolint:staticcheck // what is refused has to be made first
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestEncryptedAssertions(t *testing.T) {
 				d.SAML.EncryptAssertions = true
 				d.SAML.DecryptionKey, d.SAML.DecryptionCertificate = ourSecrets().private(), ourSecrets().public()
 			})
-			request, _ := w.start("t1")
+			request := w.start("t1")
 			r := w.reply(request.SelectAttrValue("ID", ""))
 			r.sign = tc.sign
 			response := r.document(t)
@@ -196,7 +196,7 @@ func (r reply) enclosed(t *testing.T, s sealing, inside func(*testing.T, reply) 
 // TestNoDecryptionKey: an encrypted assertion without a key to open it is our own fault, and found out only then.
 func TestNoDecryptionKey(t *testing.T) {
 	w := newWorld(t)
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	r := w.reply(request.SelectAttrValue("ID", ""))
 	a := w.post("t1", encode(text(t, r.enclosed(t, gcm(), nil))))
 	w.want(a, http.StatusSeeOther, back("server_error", unusable, "Responder"), "", audit.IDPSamlLoginFailed)

@@ -223,7 +223,7 @@ func (w *world) wait(id string, change func(*store.Authorization)) {
 func browser() http.Header { return http.Header{"Cookie": {"browser=ann's"}} }
 
 // start goes to the identity provider and returns the request that arrives there.
-func (w *world) start(id string) (request *etree.Element, query url.Values) {
+func (w *world) start(id string) *etree.Element {
 	w.t.Helper()
 	a := audittest.Do(w.t, w.handler, audittest.Request{Method: http.MethodGet, Path: "/oauth/saml/start?t=" + id, Header: browser()})
 	if a.Status != http.StatusFound {
@@ -233,7 +233,7 @@ func (w *world) start(id string) (request *etree.Element, query url.Values) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return inflated(w.t, u.Query().Get("SAMLRequest")), u.Query()
+	return inflated(w.t, u.Query().Get("SAMLRequest"))
 }
 
 // post sends a response to the assertion consumer service.

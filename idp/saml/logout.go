@@ -32,11 +32,9 @@ type signedIn struct {
 
 // How a logout message is refused. An answer of the identity provider ends with IDP_SAML_SINGLE_LOGOUT_SUCCESS or
 // IDP_SAML_SINGLE_LOGOUT_NOT_SUCCESSFUL, and 302 or 303 to where the logout goes on; a request as its handler says.
-var (
-	logoutRefused = outcome.Failure{
-		Code: outcome.InvalidRequest, Audit: audit.IDPSamlSingleLogoutNotSuccessful, Text: "the logout message is not usable",
-	}.With("page", "error.request")
-)
+var logoutRefused = outcome.Failure{
+	Code: outcome.InvalidRequest, Audit: audit.IDPSamlSingleLogoutNotSuccessful, Text: "the logout message is not usable",
+}.With("page", "error.request")
 
 // LogoutURL returns where the browser goes to end its session at the identity provider, which sends it back to us, and we
 // to back. false = single logout is off for the provider, or something is missing for it, which the log tells then.
@@ -221,11 +219,11 @@ func (p *ServiceProvider) logoutAnswered(c echo.Context, m incoming, provider *s
 	if err == nil {
 		err = statusOf(message)
 	}
-	switch {
-	case err == nil:
-		p.Audit.Record(ctx, audit.IDPSamlSingleLogoutSuccess, audit.Detail("idp", provider.ID), audit.Detail("started_by", "us"))
-	default:
-		p.Audit.Record(ctx, audit.IDPSamlSingleLogoutNotSuccessful, audit.Detail("idp", provider.ID), audit.Reason(logoutReason(err)))
+	about := audit.Detail("idp", provider.ID)
+	if err == nil {
+		p.Audit.Record(ctx, audit.IDPSamlSingleLogoutSuccess, about, audit.Detail("started_by", "us"))
+	} else {
+		p.Audit.Record(ctx, audit.IDPSamlSingleLogoutNotSuccessful, about, audit.Reason(logoutReason(err)))
 	}
 	status := http.StatusFound
 	if m.byPost {

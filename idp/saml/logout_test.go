@@ -89,9 +89,9 @@ func logoutRequest(id, issuer, to, issued, name string, sessions ...string) stri
 	return s + `</samlp:LogoutRequest>`
 }
 
-func logoutResponse(inResponseTo, issuer, to, status string) string {
+func logoutResponse(inResponseTo, to, status string) string {
 	return `<samlp:LogoutResponse` + protocols + ` ID="_lr" Version="2.0" IssueInstant="2026-11-20T12:00:00Z" Destination="` + to + `" InResponseTo="` + inResponseTo +
-		`"><saml:Issuer>` + issuer + `</saml:Issuer><samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:` + status + `"/></samlp:Status></samlp:LogoutResponse>`
+		`"><saml:Issuer>` + idpEntity + `</saml:Issuer><samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:` + status + `"/></samlp:Status></samlp:LogoutResponse>`
 }
 
 // session opens a browser session that came from the provider.
@@ -179,27 +179,27 @@ func TestLogoutGoesOnToTheProvider(t *testing.T) {
 		details               string
 	}{
 		{
-			"done", logoutResponse(id, idpEntity, slo, "Success"), relay, idpKeys(), 302, on, "",
+			"done", logoutResponse(id, slo, "Success"), relay, idpKeys(), 302, on, "",
 			audit.IDPSamlSingleLogoutSuccess, `{"idp":"bank","started_by":"us"}`,
 		},
 		{
-			"not done", logoutResponse(id, idpEntity, slo, "Responder"), relay, idpKeys(), 302, on, "",
+			"not done", logoutResponse(id, slo, "Responder"), relay, idpKeys(), 302, on, "",
 			audit.IDPSamlSingleLogoutNotSuccessful, `{"idp":"bank","reason":"urn:oasis:names:tc:SAML:2.0:status:Responder"}`,
 		},
 		{
-			"signed by another key", logoutResponse(id, idpEntity, slo, "Success"), relay, otherKeys(), 302, on, "",
+			"signed by another key", logoutResponse(id, slo, "Success"), relay, otherKeys(), 302, on, "",
 			audit.IDPSamlSingleLogoutNotSuccessful, `{"idp":"bank","reason":"signature is not valid"}`,
 		},
 		{
-			"wrong destination", logoutResponse(id, idpEntity, acs, "Success"), relay, idpKeys(), 302, on, "",
+			"wrong destination", logoutResponse(id, acs, "Success"), relay, idpKeys(), 302, on, "",
 			audit.IDPSamlSingleLogoutNotSuccessful, `{"idp":"bank","reason":"destination"}`,
 		},
 		{
-			"another request", logoutResponse("_1", idpEntity, slo, "Success"), relay, idpKeys(), 400, "", "page: the logout message is not usable",
+			"another request", logoutResponse("_1", slo, "Success"), relay, idpKeys(), 400, "", "page: the logout message is not usable",
 			audit.IDPSamlSingleLogoutNotSuccessful, `{"idp":"bank","reason":"in response to another request"}`,
 		},
 		{
-			"another way back", logoutResponse(id, idpEntity, slo, "Success"), ".evil.example", idpKeys(), 400, "", "page: the logout message is not usable",
+			"another way back", logoutResponse(id, slo, "Success"), ".evil.example", idpKeys(), 400, "", "page: the logout message is not usable",
 			audit.IDPSamlSingleLogoutNotSuccessful, `{"idp":"bank","reason":"in response to another request"}`,
 		},
 	} {
@@ -303,7 +303,7 @@ func TestProviderThatCallsPeopleOtherwise(t *testing.T) {
 	w := newWorld(t, withLogout, func(d *settings.Document) {
 		d.IdentityProviders[0].AttributeMappings = []settings.AttributeMapping{{From: "employee", To: "userId"}}
 	})
-	request, _ := w.start("t1")
+	request := w.start("t1")
 	r := w.reply(request.SelectAttrValue("ID", ""))
 	r.nameID, r.sessionIndex, r.attributes = "transient-1", "s-7", attribute("employee", "", "e-7")
 	w.want(w.post("t1", r.encoded(t)), http.StatusSeeOther, "/oauth/on?t=t1", "")
@@ -351,7 +351,7 @@ func TestRefusedLogoutRequests(t *testing.T) {
 			return redirected(t, "SAMLRequest", logoutRequest("_1", "urn:else", slo, at(now), "ann"), "", idpKeys())
 		}, "issuer", false},
 		{"response where a request belongs", func(t *testing.T) string {
-			return redirected(t, "SAMLRequest", logoutResponse("_1", idpEntity, slo, "Success"), "", idpKeys())
+			return redirected(t, "SAMLRequest", logoutResponse("_1", slo, "Success"), "", idpKeys())
 		}, "not a logout message", true},
 		{"nobody named", func(t *testing.T) string {
 			return redirected(t, "SAMLRequest", logoutRequest("_1", idpEntity, slo, at(now), ""), "", idpKeys())

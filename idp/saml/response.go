@@ -123,10 +123,10 @@ func statusOf(response *etree.Element) error {
 	status := only(response, nsProtocol, "Status")
 	code := only(status, nsProtocol, "StatusCode")
 	value := attribute(code, "Value")
-	switch {
-	case value == "":
+	switch value {
+	case "":
 		return refusal("no status")
-	case value == statusSuccess:
+	case statusSuccess:
 		return nil
 	}
 	if finer := attribute(only(code, nsProtocol, "StatusCode"), "Value"); finer != "" {

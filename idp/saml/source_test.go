@@ -39,10 +39,11 @@ func newPublished(t *testing.T, text string) (*published, func(*settings.Documen
 }
 
 // signIn goes through one sign-in with a key and tells whether it was believed.
-func (w *world) signIn(t *testing.T, id string, with keyPair) bool {
+func (w *world) signIn(t *testing.T, with keyPair) bool {
 	t.Helper()
+	const id = "t2"
 	w.wait(id, nil)
-	request, _ := w.start(id)
+	request := w.start(id)
 	r := w.reply(request.SelectAttrValue("ID", ""))
 	r.with = with
 	return w.post(id, r.encoded(t)).Header.Get("Location") == "/oauth/on?t="+id
@@ -52,7 +53,7 @@ func TestMetadataAreFetchedAndKept(t *testing.T) {
 	p, at := newPublished(t, idpMetadata("HTTP-Redirect", idpKeys()))
 	w := newWorld(t, at)
 	for range 3 {
-		if !w.signIn(t, "t2", idpKeys()) {
+		if !w.signIn(t, idpKeys()) {
 			t.Fatal("not signed in")
 		}
 	}
@@ -66,7 +67,7 @@ func TestMetadataAreFetchedAndKept(t *testing.T) {
 	}
 	p.down.Store(true) // what it said last counts
 	w.Clock.Advance(24 * time.Hour)
-	if !w.signIn(t, "t2", idpKeys()) {
+	if !w.signIn(t, idpKeys()) {
 		t.Error("not signed in while the address is down")
 	}
 	if codes := w.Codes(t); len(codes) != 0 {
@@ -77,29 +78,29 @@ func TestMetadataAreFetchedAndKept(t *testing.T) {
 func TestNewKeyOfTheProviderIsNoticed(t *testing.T) {
 	p, at := newPublished(t, idpMetadata("HTTP-Redirect", idpKeys()))
 	w := newWorld(t, at)
-	if !w.signIn(t, "t2", idpKeys()) {
+	if !w.signIn(t, idpKeys()) {
 		t.Fatal("not signed in")
 	}
 	p.text.Store(idpMetadata("HTTP-Redirect", nextIDPKeys()))
-	if w.signIn(t, "t2", nextIDPKeys()) { // asked again at most once a minute
+	if w.signIn(t, nextIDPKeys()) { // asked again at most once a minute
 		t.Error("signed in with a key that could not be known")
 	}
 	w.Clock.Advance(time.Minute)
-	if !w.signIn(t, "t2", nextIDPKeys()) {
+	if !w.signIn(t, nextIDPKeys()) {
 		t.Error("not signed in with the new key")
 	}
 	if n := p.asked.Load(); n != 2 {
 		t.Errorf("asked %d times", n)
 	}
 	for range 5 {
-		if w.signIn(t, "t2", otherKeys()) {
+		if w.signIn(t, otherKeys()) {
 			t.Error("signed in with nobody's key")
 		}
 	}
 	if n := p.asked.Load(); n != 2 {
 		t.Errorf("asked %d times: forged responses make requests", n)
 	}
-	if w.signIn(t, "t2", idpKeys()) {
+	if w.signIn(t, idpKeys()) {
 		t.Error("signed in with the former key")
 	}
 }
@@ -130,7 +131,7 @@ func TestUnusableMetadata(t *testing.T) {
 			_, at := newPublished(t, tc.text)
 			w := newWorld(t, at)
 			if tc.ok {
-				if !w.signIn(t, "t2", idpKeys()) {
+				if !w.signIn(t, idpKeys()) {
 					t.Error("not signed in")
 				}
 				return

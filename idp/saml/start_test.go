@@ -165,7 +165,7 @@ func TestWhatIsAsked(t *testing.T) {
 				}
 			})
 			w.wait("t2", tc.a)
-			request, _ := w.start("t2")
+			request := w.start("t2")
 			got := text(t, request)
 			for _, want := range tc.want {
 				if !strings.Contains(got, want) {
