@@ -127,10 +127,12 @@ func (p *ServiceProvider) identify(c echo.Context, a store.Authorization, respon
 	if err := p.remember(ctx, x.provider, said, id.UserID); err != nil {
 		return err
 	}
-	if err := p.Journey.Identified(c, a, id); err != nil && !errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("hand over the user: %w", err)
+	err = p.Journey.Identified(c, a, id)
+	var refused outcome.Failure // looked for first: it may have a conflict of its own as its cause
+	if err == nil || !errors.As(err, &refused) && errors.Is(err, store.ErrConflict) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("hand over the user: %w", err)
 }
 
 // read takes the response apart. When the signature does not fit, the provider may have new keys.

@@ -215,7 +215,7 @@ func TestUsersWithoutID(t *testing.T) {
 
 func TestRefusedIdentityEndsTheTransaction(t *testing.T) {
 	w := newWorld(t)
-	w.lobby.refuse = outcome.Failure{Code: outcome.AccessDenied, Audit: audit.IDPUserRefused, Text: "the account may not be used"}
+	w.lobby.refuse = outcome.Failure{Code: outcome.AccessDenied, Audit: audit.IDPUserRefused, Text: "the account may not be used"}.Because(store.ErrConflict)
 	request := w.start("t1")
 	a := w.post("t1", w.reply(request.SelectAttrValue("ID", "")).encoded(t))
 	w.want(a, http.StatusSeeOther, back("access_denied", "the account may not be used", ""), "", audit.IDPUserRefused)

@@ -43,12 +43,12 @@ func (x sides) ask(a store.Authorization) (r authnRequest, ok bool) {
 		comparison: p.AuthnContextCompare,
 	}
 	switch classes := strings.Fields(a.ACRValues); {
-	case len(classes) > 1 || len(classes) == 1 && !isLevel(classes[0]):
-		return r, false
-	case len(classes) == 1:
+	case len(classes) == 1 && isLevel(classes[0]):
 		r.contexts, r.comparison = classes, "minimum"
-	case len(a.EssentialACR) > 0:
+	case len(a.EssentialACR) > 0: // of the claims parameter; acr_values is the same then, unless both were sent
 		r.contexts, r.comparison = a.EssentialACR, "exact"
+	case len(classes) > 0:
+		return r, false
 	case p.AuthnContext != "":
 		r.contexts = []string{p.AuthnContext}
 	}

@@ -135,7 +135,7 @@ func TestWhatIsAsked(t *testing.T) {
 			want: []string{level2 + ":identification_level:3</saml:AuthnContextClassRef>"},
 		},
 		{
-			name: "essential acr", a: func(a *store.Authorization) { a.EssentialACR = []string{"urn:a", "urn:b"} },
+			name: "essential acr", a: func(a *store.Authorization) { a.EssentialACR, a.ACRValues = []string{"urn:a", "urn:b"}, "urn:a urn:b" },
 			want: []string{`Comparison="exact"><saml:AuthnContextClassRef>urn:a</saml:AuthnContextClassRef><saml:AuthnContextClassRef>urn:b</saml:AuthnContextClassRef>`},
 		},
 		{
