@@ -46,11 +46,17 @@ const (
 type server struct {
 	*audittest.Env
 	handler http.Handler
+	tokens  *token.Service
 }
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	e := audittest.New(t)
+	return newServerOn(t, audittest.New(t), "")
+}
+
+// newServerOn is newServer in an environment that is there already, with the template sets of a folder.
+func newServerOn(t *testing.T, e *audittest.Env, sets string) *server {
+	t.Helper()
 	lasting := map[string]string{"en": "see your accounts", "nl": "uw rekeningen zien", "de": "Ihre Konten sehen", "fr": "voir vos comptes"}
 	e.Settings.Set(settings.Document{
 		IdentityProviders: []settings.IdentityProvider{{ID: "accounts", Type: settings.BuiltInAccounts, Default: true}},
@@ -82,11 +88,12 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{e, e.Handler(routes(t, e)...)}
+	add, tokens := routes(t, e, sets)
+	return &server{e, e.Handler(add...), tokens}
 }
 
 // routes connects the parts as the command does.
-func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
+func routes(t *testing.T, e *audittest.Env, sets string) ([]func(*echo.Group), *token.Service) {
 	t.Helper()
 	ring := &keys.Ring{Store: e.Store, Keys: e.Keys, Algorithm: keys.ES256, Now: e.Now, NewID: e.NewID}
 	if err := ring.Load(t.Context()); err != nil {
@@ -100,7 +107,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		Access: e.Redis, Families: e.Store, Search: e.Store, Profiles: e.Store, Installations: e.Store, Revocations: revocations,
 		Keys: e.Keys, Ring: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID,
 	}
-	set, err := pages.New(e.Issuer)
+	set, err := pages.Open(e.Issuer, sets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +127,7 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		Audit: e.Recorder, Now: e.Now, Keys: e.Keys, Issuer: e.Issuer, Store: e.Store, People: e.Store, Attempts: e.Store,
 		Browsers: e.Store, Journey: browser, Passwords: idp.NewPasswords(2), Pages: set,
 	}
-	browser.Providers = oauth.Providers{settings.BuiltInAccounts: accounts}
+	browser.Providers = oauth.Providers{settings.BuiltInAccounts: accounts, settings.SAMLProvider: accounts}
 	handler := &oauth.Handler{
 		Audit: e.Recorder, Now: e.Now, NewID: e.NewID, Keys: e.Keys, Issuer: e.Issuer, Log: e.Log, Settings: e.Settings,
 		Store: e.Store, Tokens: tokens, Signing: ring, Accounts: e.Store, Profiles: noRemoval{t},
@@ -129,9 +136,9 @@ func routes(t *testing.T, e *audittest.Env) []func(*echo.Group) {
 		},
 		Versions: &appgate.Gate{Installations: e.Store, Audit: e.Recorder}, Users: e.Store,
 		Codes: e.Redis, Marks: e.Store, Book: e.Store,
-		Devices: e.Redis, WebEntries: e.Redis, Starts: browser.Starts, Guesses: browser.Guesses,
+		Devices: e.Redis, WebEntries: e.Redis, Providers: browser.Providers, Starts: browser.Starts, Guesses: browser.Guesses,
 	}
-	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}
+	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}, tokens
 }
 
 // noRemoval fails a test in which a profile would have to go.
