@@ -14,9 +14,10 @@ import (
 const forwardPath = "/authorize/forward"
 
 // wayIn returns where the browser goes to sign in for a transaction: to the identity provider, or first to the page that
-// says so, when the settings want it and the provider is elsewhere.
+// says so, when the provider is elsewhere and the settings want it. A device login always has that page: it begins with a form
+// of ours, and browsers apply the page's form-action to every redirect that follows a form.
 func (b *Browser) wayIn(a store.Authorization, s *settings.Snapshot, p *settings.IdentityProvider) string {
-	if s.Document.OAuth.ForwardPage && !a.Silent && elsewhere(p.Type) {
+	if (s.Document.OAuth.ForwardPage || a.DeviceID != "") && !a.Silent && elsewhere(p.Type) {
 		return b.at(forwardPath, a.ID)
 	}
 	return b.Providers[p.Type].SignInURL(a.ID)
