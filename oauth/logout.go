@@ -186,7 +186,7 @@ func (b *Browser) checkLogout(c echo.Context, form web.Form) (store.Logout, erro
 // hint names may have gone since.
 func (b *Browser) logoutClient(ctx context.Context, l *store.Logout, named bool) (*settings.WebClient, error) {
 	if l.ClientID == "" {
-		return nil, nil //nolint:nilnil // a logout without a client is fine
+		return nil, nil
 	}
 	client, err := b.requester(ctx, b.Settings.Current(), l.ClientID)
 	switch {
@@ -195,7 +195,7 @@ func (b *Browser) logoutClient(ctx context.Context, l *store.Logout, named bool)
 			return nil, logoutClient.Because(err).About(audit.Detail("client_id", clipped(l.ClientID, 256)), audit.Reason("unknown client"))
 		}
 		l.ClientID = ""
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}
