@@ -95,7 +95,7 @@ func (b *traveller) visit(address string, form url.Values, headers ...string) st
 
 var (
 	formAction  = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
-	hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+	foreignField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 	abortLink   = regexp.MustCompile(`href="([^"]*/abort)"`)
 )
 
@@ -111,7 +111,7 @@ func (b *traveller) submit(s stop, fields ...string) stop {
 		b.t.Fatal(err)
 	}
 	form := url.Values{}
-	for _, m := range hiddenField.FindAllStringSubmatch(s.page, -1) {
+	for _, m := range foreignField.FindAllStringSubmatch(s.page, -1) {
 		form.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
 	}
 	for i := 0; i < len(fields); i += 2 {
