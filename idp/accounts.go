@@ -30,13 +30,19 @@ type Accounts struct {
 	Attempts  attempts
 	Browsers  browsers
 	Journey   journey
-	Passwords *Passwords
+	Passwords passwordVerifier
 	Pages     *pages.Pages
 }
 
 // transactor runs f in one SQL transaction together with the events of the request; see sqlstore.Store.InTx.
 type transactor interface {
 	InTx(ctx context.Context, f func(context.Context) error) error
+}
+
+// passwordVerifier compares passwords; see Passwords.
+type passwordVerifier interface {
+	// Verify costs the same for an empty hash, of an unknown user, as for any other, and never matches it.
+	Verify(ctx context.Context, hash, password string) (bool, error)
 }
 
 // people knows the accounts.

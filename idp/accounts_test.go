@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -68,6 +69,8 @@ type server struct {
 	*audittest.Env
 	handler http.Handler
 	lobby   *lobby
+
+	accounts *idp.Accounts
 }
 
 func newServer(t *testing.T) *server {
@@ -93,7 +96,7 @@ func newServer(t *testing.T) *server {
 			t.Fatal(err)
 		}
 	}
-	return &server{e, e.Handler(a.Routes), l}
+	return &server{e, e.Handler(a.Routes), l, a}
 }
 
 // browser is one browser at one address.
@@ -239,6 +242,32 @@ func TestUnknownUserLooksLikeAKnownOne(t *testing.T) {
 	}
 	if known, unknown := same("bob"), same("nemo"); known != unknown || !strings.HasPrefix(known, "429") {
 		t.Errorf("throttled, known:\n%s\nunknown:\n%s", known, unknown)
+	}
+}
+
+// counted counts the passwords that are hashed.
+type counted struct {
+	*idp.Passwords
+	n *int
+}
+
+func (c counted) Verify(ctx context.Context, hash, password string) (bool, error) {
+	*c.n++
+	return c.Passwords.Verify(ctx, hash, password)
+}
+
+// TestUnknownUserCostsAsMuch: a password is hashed once for everybody, whether there is such a user or not.
+func TestUnknownUserCostsAsMuch(t *testing.T) {
+	s := newServer(t)
+	hashed := 0
+	s.accounts.Passwords = counted{idp.NewPasswords(1), &hashed}
+	for _, username := range []string{"ann", "nobody", strings.Repeat("x", 300)} {
+		before := hashed
+		b := &browser{t: t, s: s, from: "192.0.2.1"}
+		b.try(username, "wrong")
+		if hashed != before+1 {
+			t.Errorf("%.10s: %d passwords hashed, want 1", username, hashed-before)
+		}
 	}
 }
 
