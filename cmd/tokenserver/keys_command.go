@@ -19,7 +19,7 @@ import (
 
 func (p *program) keysCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "keys", Short: "List and rotate signing keys; make an encryption key", Args: noArgs,
+		Use: "keys", Short: "List and rotate signing keys; make encryption and SAML keys", Args: noArgs,
 		Long: `Signing keys sign ID tokens, JWT access tokens and logout tokens. There are three: the current one
 signs, the next one is published already, so that nobody meets an unknown key after a rotation, and the
 previous one stays published while its tokens live. Servers rotate them by themselves each
@@ -44,6 +44,7 @@ The encryption key is the one under which the server keeps everything secret, si
 		},
 		p.keysRotateCommand(),
 		p.keysAlgorithmCommand(),
+		p.keysSAMLCommand(),
 	)
 	return c
 }
