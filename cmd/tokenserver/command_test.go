@@ -271,3 +271,31 @@ func TestTheConfigurationPageIsCurrent(t *testing.T) {
 		t.Error("docs/configuration.md is out of date: run make docs")
 	}
 }
+
+// TestCheckReadsTemplateSets: what is wrong with them keeps the server from starting, and so does a client that names one
+// that is not there.
+func TestCheckReadsTemplateSets(t *testing.T) {
+	s := newShell(t)
+	sets := filepath.Join(s.dir, "sets")
+	page := filepath.Join(sets, "harbour", "templates", "error.html")
+	if err := os.MkdirAll(filepath.Dir(page), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(page, []byte("{{define \"page\"}}\n{{.Page.Cose}}{{end}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	with := &shell{environ: append(s.environ, "TOKENSERVER_PAGES_TEMPLATE_SETS="+sets)}
+	code, _, complaints := with.run(t, "", "check")
+	if want := "pages.template_sets: template: " + page + ":2:"; code != 1 || !strings.Contains(complaints, want) {
+		t.Errorf("check ended with %d:\n%s\nwant %s", code, complaints, want)
+	}
+	if code, _, complaints := with.run(t, "oauth: {template_set: harbor}", "admin", "apply", "-"); code != 1 ||
+		!strings.Contains(complaints, `oauth.template_set: "harbor" is no folder of pages.template_sets`) {
+		t.Errorf("apply ended with %d:\n%s", code, complaints)
+	}
+	if err := os.WriteFile(page, []byte("{{define \"page\"}}{{.Page.Code}}{{end}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	with.ok(t, "oauth: {template_set: harbour}", "admin", "apply", "-")
+	with.ok(t, "", "check")
+}

@@ -23,9 +23,6 @@ func Wear(c echo.Context, l Look) {
 	c.Set(lookKey, l)
 }
 
-// Wears tells whether the request has a look already.
-func Wears(c echo.Context) bool { return c.Get(lookKey) != nil }
-
 func lookOf(c echo.Context) Look {
 	l, _ := c.Get(lookKey).(Look)
 	return l
