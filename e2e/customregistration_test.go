@@ -16,6 +16,11 @@ import (
 	"tokenserver/phone"
 )
 
+const (
+	twoWayPath      = "/api/v1/two-way-otp"
+	backChannelPath = "/api/v3/custom-registration/two-steps/backchannel"
+)
+
 // quay is the app whose users are registered by API.
 func quay(apiVersion int) phone.App {
 	app := android()
@@ -74,10 +79,13 @@ func TestCustomRegistration(t *testing.T) {
 }
 
 // answered is what the portal of the quay gets for a client code.
-func (a *actor) answered(client, clientCode, user string) (responseCode string, err error) {
-	r := a.send(request{
-		path: "/api/v1/two-way-otp", basic: []string{client, a.d.world.secret}, json: object{"client_code": clientCode, "user_id": user},
+func (a *actor) answered(ctx context.Context, client, clientCode, user string) (responseCode string, err error) {
+	r, err := a.try(ctx, request{
+		path: twoWayPath, basic: []string{client, a.d.world.secret}, json: object{"client_code": clientCode, "user_id": user},
 	})
+	if err != nil {
+		return "", err
+	}
 	var body struct {
 		Code string `json:"response_code"`
 	}
@@ -85,6 +93,17 @@ func (a *actor) answered(client, clientCode, user string) (responseCode string, 
 		return "", fmt.Errorf("%d %s: %w", r.status, r.body, err)
 	}
 	return body.Code, nil
+}
+
+// backEnd calls an API of back ends and compares status and body, or the word of a refusal.
+func (a *actor) backEnd(client, secret, path string, body object, status int, want string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r, err := a.try(ctx, request{path: path, basic: []string{client, secret}, json: body})
+		if err == nil && (r.status != status || want != r.word() && want != string(r.body)) {
+			err = fmt.Errorf("%d %s, want %d %s", r.status, r.body, status, want)
+		}
+		return err
+	}
 }
 
 // TestTwoWayOTP: a code from the phone to the portal, a code back.
@@ -109,27 +128,12 @@ func TestTwoWayOTP(t *testing.T) {
 		}
 	}
 	a.step("too early", "ONE_TIME_PASSWORD_AUTH_FAILED", typed("000000", phone.StatusNoCode))
-	a.step("no user", "API_ACCESS_GRANTED ONE_TIME_PASSWORD_GENERATION_FAILED_MISSING_USER_ID", func(context.Context) error {
-		if r := a.send(request{path: "/api/v1/two-way-otp", basic: []string{quayClient, a.d.world.secret}, json: object{"client_code": begun.Data}}); r.status != 400 {
-			return fmt.Errorf("%d %s", r.status, r.body)
-		}
-		return nil
-	})
-	a.step("another portal", "API_ACCESS_NOT_ALLOWED_INVALID_SCOPES", func(context.Context) error {
-		if r := a.send(request{path: "/api/v1/two-way-otp", basic: []string{portalClient, a.d.world.secret}, json: object{}}); r.status != 403 || r.word() != "insufficient_permissions" {
-			return fmt.Errorf("%d %s", r.status, r.body)
-		}
-		return nil
-	})
-	a.step("wrong secret", "API_ACCESS_NOT_ALLOWED_INVALID_CREDENTIALS", func(context.Context) error {
-		if r := a.send(request{path: "/api/v1/two-way-otp", basic: []string{quayClient, "x"}, json: object{}}); r.status != 400 || r.word() != "invalid_client" {
-			return fmt.Errorf("%d %s", r.status, r.body)
-		}
-		return nil
-	})
+	a.step("no user", "API_ACCESS_GRANTED ONE_TIME_PASSWORD_GENERATION_FAILED_MISSING_USER_ID", a.backEnd(quayClient, a.d.world.secret, twoWayPath, object{"client_code": begun.Data}, 400, "invalid_request"))
+	a.step("another portal", "API_ACCESS_NOT_ALLOWED_INVALID_SCOPES", a.backEnd(portalClient, a.d.world.secret, twoWayPath, object{}, 403, "insufficient_permissions"))
+	a.step("wrong secret", "API_ACCESS_NOT_ALLOWED_INVALID_CREDENTIALS", a.backEnd(quayClient, "x", twoWayPath, object{}, 400, "invalid_client"))
 	var response string
-	a.step("portal", "API_ACCESS_GRANTED CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS", func(context.Context) (err error) {
-		response, err = a.answered(formerClient, begun.Data, "q-codes")
+	a.step("portal", "API_ACCESS_GRANTED CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS", func(ctx context.Context) (err error) {
+		response, err = a.answered(ctx, formerClient, begun.Data, "q-codes")
 		return err
 	})
 	wrong := string('0'+(response[0]-'0'+1)%10) + response[1:]
@@ -139,19 +143,8 @@ func TestTwoWayOTP(t *testing.T) {
 		_, err := p.Refresh(ctx, profile, pin)
 		return err
 	})
-	a.step("back channel of another scope", "API_ACCESS_NOT_ALLOWED_INVALID_SCOPES", func(context.Context) error {
-		if r := a.send(request{path: "/api/v3/custom-registration/two-steps/backchannel", basic: []string{formerClient, a.d.world.secret}, json: object{}}); r.status != 403 {
-			return fmt.Errorf("%d %s", r.status, r.body)
-		}
-		return nil
-	})
-	a.step("back channel", "API_ACCESS_GRANTED CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS", func(context.Context) error {
-		r := a.send(request{path: "/api/v3/custom-registration/two-steps/backchannel", basic: []string{quayClient, a.d.world.secret}, json: object{"data": "x"}})
-		if r.status != 200 || string(r.body) != `{"status":2000,"data":"x"}` {
-			return fmt.Errorf("%d %s", r.status, r.body)
-		}
-		return nil
-	})
+	a.step("back channel of another scope", "API_ACCESS_NOT_ALLOWED_INVALID_SCOPES", a.backEnd(formerClient, a.d.world.secret, backChannelPath, object{}, 403, "insufficient_permissions"))
+	a.step("back channel", "API_ACCESS_GRANTED CUSTOM_REGISTRATION_BACKCHANNEL_SUCCESS", a.backEnd(quayClient, a.d.world.secret, backChannelPath, object{"data": "x"}, 200, `{"status":2000,"data":"x"}`))
 }
 
 // TestRegistrarIsDown: an operator's service that cuts the connection registers nobody.
@@ -201,7 +194,7 @@ func (b *tab) twoCodes(user string) {
 	b.d.log.want(b.t, "too early", early, "ONE_TIME_PASSWORD_AUTH_FAILED")
 
 	portal := b.next()
-	response, err := b.answered(quayClient, code, user)
+	response, err := b.answered(b.t.Context(), quayClient, code, user)
 	if err != nil {
 		b.t.Fatal(err)
 	}

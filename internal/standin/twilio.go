@@ -142,7 +142,7 @@ func (t *Twilio) create(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, t.resource(m, status, service))
 	if callback := r.PostForm.Get("StatusCallback"); callback != "" {
 		lasting := context.WithoutCancel(r.Context())
-		t.pending.Go(func() { t.deliver(lasting, callback, m) }) //nolint:contextcheck // receipts come after the answer
+		t.pending.Go(func() { t.deliver(lasting, callback, m) })
 	}
 }
 

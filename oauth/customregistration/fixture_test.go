@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ import (
 	"tokenserver/oauth"
 	"tokenserver/oauth/customregistration"
 	"tokenserver/store"
+	"tokenserver/store/sqlstore"
 )
 
 const (
@@ -62,19 +64,34 @@ type kit struct {
 	key       *ecdsa.PrivateKey // of phoneV2
 	webKey    *ecdsa.PrivateKey // of the web client "signer"
 	verdicts  entitled
+	crowd     crowd
 	hook      tokenHook
 }
 
 // entitled says what scope verification says.
 type entitled struct {
+	mu      sync.Mutex
 	refusal entitlement.Refusal
 	err     error
 	asked   []string
 }
 
 func (e *entitled) Check(_ context.Context, userID, externalID string, scopes []string) (entitlement.Refusal, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.asked = append(e.asked, userID+" "+externalID+" "+strings.Join(scopes, ","))
 	return e.refusal, e.err
+}
+
+// crowd is the store, in which so many more client codes are in use than stand there.
+type crowd struct {
+	*sqlstore.Store
+	more int
+}
+
+func (c *crowd) LiveClientCodes(ctx context.Context, now time.Time) (int, error) {
+	n, err := c.Store.LiveClientCodes(ctx, now)
+	return n + c.more, err
 }
 
 // tokenHook asks the real service about registrations, and answers about tokens itself.
@@ -140,9 +157,10 @@ func newKit(t testing.TB) *kit {
 	}
 	h := &customregistration.Handler{
 		Settings: env.Settings, Tokens: endpoint, People: &people.Service{Accounts: env.Store, Settings: env.Settings, Clients: env.Store, Now: env.Now},
-		Accounts: env.Store, Registrations: env.Store, Entitlement: &k.verdicts, Hooks: &k.hook, Keys: env.Keys, Audit: env.Recorder, Now: env.Now,
+		Accounts: env.Store, Registrations: &k.crowd, Entitlement: &k.verdicts, Hooks: &k.hook, Keys: env.Keys, Audit: env.Recorder, Now: env.Now,
 		Misses: &ratelimit.Limiter{Counts: env.Redis, Name: "misses", Limit: 3, Window: time.Minute, Now: env.Now},
 	}
+	k.crowd.Store = env.Store
 	env.Shell.BodyLimits = customregistration.BodyLimits("/oauth")
 	k.h = env.Handler(h.Routes, func(g *echo.Group) {
 		api := g.Group("", k.letIn)
