@@ -126,7 +126,7 @@ func TestPublishedKeysVerify(t *testing.T) {
 			if err := json.Unmarshal(r.JWKS(), &set); err != nil {
 				t.Fatal(err)
 			}
-			signed, err := jose.ParseSigned(sign(t, r), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+			signed, err := jose.ParseSignedCompact(sign(t, r), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
 			if err != nil {
 				t.Fatal(err)
 			}

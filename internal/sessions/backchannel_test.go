@@ -144,7 +144,7 @@ func TestBackChannel(t *testing.T) {
 	if err := json.Unmarshal(b.ring.JWKS(), &set); err != nil {
 		t.Fatal(err)
 	}
-	signed, err := jose.ParseSigned(b.received[0], []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(b.received[0], []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
