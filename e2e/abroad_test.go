@@ -94,9 +94,9 @@ func (b *traveller) visit(address string, form url.Values, headers ...string) st
 }
 
 var (
-	formAction  = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
+	formAction   = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
 	foreignField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
-	abortLink   = regexp.MustCompile(`href="([^"]*/abort)"`)
+	abortLink    = regexp.MustCompile(`href="([^"]*/abort)"`)
 )
 
 // submit fills in the form of a page.

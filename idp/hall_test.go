@@ -34,7 +34,7 @@ func newHall(now func() time.Time) *hall {
 }
 
 // open adds the transaction "t1" of the browser "ann's" at a provider, and so on with changes.
-func (h *hall) open(id, provider string, change func(*store.Authorization)) store.Authorization {
+func (h *hall) open(id, provider string, change func(*store.Authorization)) {
 	a := store.Authorization{
 		ID: id, State: store.AtProvider, Provider: provider, Browser: []byte("ann's"), ClientID: "portal", MaxAge: -1, Language: "nl",
 		CreatedAt: h.now(), ExpiresAt: h.now().Add(30 * time.Minute),
@@ -45,7 +45,6 @@ func (h *hall) open(id, provider string, change func(*store.Authorization)) stor
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting[id] = a
-	return a
 }
 
 func (h *hall) Waiting(c echo.Context, id string) (store.Authorization, string, error) {
@@ -97,14 +96,14 @@ func (h *hall) ErrorPage(c echo.Context, f outcome.Failure) error {
 	return c.String(f.Code.Status(), f.Text)
 }
 
-// identity returns who was identified for a transaction.
-func (h *hall) identity(t *testing.T, id string) store.Identity {
+// identity returns who was identified for the transaction "t1".
+func (h *hall) identity(t *testing.T) store.Identity {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	is, found := h.known[id]
+	is, found := h.known["t1"]
 	if !found {
-		t.Fatalf("nobody was identified for %s", id)
+		t.Fatal("nobody was identified")
 	}
 	return is
 }

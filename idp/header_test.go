@@ -101,7 +101,7 @@ func TestHeaderSignIn(t *testing.T) {
 			answered(t, g.visit(t, tc.from, tc.headers...), tc.want)
 			if tc.want == "on" {
 				recorded(t, g.Env, codes())
-				if id := g.hall.identity(t, "t1"); !reflect.DeepEqual(id, tc.id) {
+				if id := g.hall.identity(t); !reflect.DeepEqual(id, tc.id) {
 					t.Errorf("%+v", id)
 				}
 				return
@@ -143,7 +143,7 @@ func TestHeaderTime(t *testing.T) {
 			if at.After(g.Now()) {
 				at = g.Now()
 			}
-			if id := g.hall.identity(t, "t1"); !id.AuthTime.Equal(at) {
+			if id := g.hall.identity(t); !id.AuthTime.Equal(at) {
 				t.Errorf("auth time %s, want %s", id.AuthTime, at)
 			}
 		})
@@ -163,7 +163,7 @@ func TestHeaderAttributes(t *testing.T) {
 	})
 	answered(t, g.visit(t, proxy, "iv-user", "eve", "X-User", "ann", "X-Level", "3", "x-mail", "ann@example.org", "X-Other", "no", "X-Twice", "a", "X-Twice", "b"), "on")
 	want := store.Identity{UserID: "ann", Level: "3", Attributes: store.Attributes{"email": "ann@example.org", "device": "phone"}}
-	if id := g.hall.identity(t, "t1"); !reflect.DeepEqual(id, want) {
+	if id := g.hall.identity(t); !reflect.DeepEqual(id, want) {
 		t.Errorf("%+v", id)
 	}
 }
@@ -175,7 +175,7 @@ func TestHeaderStart(t *testing.T) {
 	g.hall.open("t1", "gate", nil)
 	answered(t, g.visit(t, proxy, "iv-user", "ann"), "on")
 	answered(t, g.visit(t, proxy, "iv-user", "eve"), "on") // again: it was decided
-	if id := g.hall.identity(t, "t1"); id.UserID != "ann" {
+	if id := g.hall.identity(t); id.UserID != "ann" {
 		t.Errorf("%+v", id)
 	}
 	recorded(t, g.Env, codes())

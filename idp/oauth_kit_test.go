@@ -78,10 +78,10 @@ func (s *abroad) visit(t *testing.T, browser, address string) audittest.Answer {
 	})
 }
 
-// depart begins at a transaction and goes as far as the provider sends the browser: the address of our callback.
-func (s *abroad) depart(t *testing.T, id string) string {
+// depart begins at the transaction "t1" and goes as far as the provider sends the browser: the address of our callback.
+func (s *abroad) depart(t *testing.T) string {
 	t.Helper()
-	a := s.visit(t, "ann's", s.oauth.SignInURL(id))
+	a := s.visit(t, "ann's", s.oauth.SignInURL("t1"))
 	if a.Status != http.StatusFound || a.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("start: %d %s", a.Status, a.Body)
 	}
@@ -105,7 +105,7 @@ func (s *abroad) depart(t *testing.T, id string) string {
 func (s *abroad) signIn(t *testing.T, provider string, change func(*store.Authorization)) audittest.Answer {
 	t.Helper()
 	s.hall.open("t1", provider, change)
-	return s.visit(t, "ann's", s.depart(t, "t1"))
+	return s.visit(t, "ann's", s.depart(t))
 }
 
 // with changes the parameters of an address; "" removes one.

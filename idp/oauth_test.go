@@ -24,7 +24,7 @@ func TestOAuthSignIn(t *testing.T) {
 	s := newAbroad(t)
 	answered(t, s.signIn(t, "oidc", nil), "on")
 	recorded(t, s.Env, codes())
-	got := s.hall.identity(t, "t1")
+	got := s.hall.identity(t)
 	token := got.ProviderToken
 	got.ProviderToken = ""
 	want := store.Identity{
@@ -40,7 +40,7 @@ func TestPlainOAuthSignIn(t *testing.T) {
 	s := newAbroad(t)
 	answered(t, s.signIn(t, "plain", nil), "on")
 	recorded(t, s.Env, codes())
-	got := s.hall.identity(t, "t1")
+	got := s.hall.identity(t)
 	want := store.Identity{UserID: "ann", Attributes: store.Attributes{"name": "Ann", "email": "ann@example.org", "amr": []any{"pwd", "otp"}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("identity %+v", got)
@@ -154,7 +154,7 @@ func TestForgedCallbacks(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newAbroad(t)
 			s.hall.open("t1", "oidc", nil)
-			honest := s.depart(t, "t1")
+			honest := s.depart(t)
 			answered(t, tc.forge(t, s, honest), pageGone)
 			recorded(t, s.Env, codes(audit.IDPOauthStateMismatch), "reason", tc.reason)
 			s.hall.nobodyKnown(t)
@@ -180,7 +180,7 @@ func stateOf(t *testing.T, address string) string {
 func TestStateIsUsedOnce(t *testing.T) {
 	s := newAbroad(t)
 	s.hall.open("t1", "oidc", nil)
-	back := s.depart(t, "t1")
+	back := s.depart(t)
 	const many = 50
 	answers := make([]audittest.Answer, many)
 	var group sync.WaitGroup
@@ -211,7 +211,7 @@ func TestStateIsUsedOnce(t *testing.T) {
 func TestTwoTabs(t *testing.T) {
 	s := newAbroad(t)
 	s.hall.open("t1", "oidc", nil)
-	first, second := s.depart(t, "t1"), s.depart(t, "t1")
+	first, second := s.depart(t), s.depart(t)
 	answered(t, s.visit(t, "ann's", first), "on")
 	answered(t, s.visit(t, "ann's", second), "on")
 	answered(t, s.visit(t, "ann's", s.oauth.SignInURL("t1")), "on")
@@ -342,7 +342,7 @@ func TestSettingsChangeMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newAbroad(t)
 			s.hall.open("t1", "oidc", nil)
-			back := s.depart(t, "t1")
+			back := s.depart(t)
 			s.configure(providers...)
 			answered(t, s.visit(t, "ann's", back), providerAway)
 			recorded(t, s.Env, codes(audit.UnableToDetermineIdentityProvider), "idp", "oidc")
@@ -391,7 +391,7 @@ func TestMappings(t *testing.T) {
 	plain.OAuth = &section
 	s.configure(provider, plain)
 	answered(t, s.signIn(t, "oidc", nil), "on")
-	id := s.hall.identity(t, "t1")
+	id := s.hall.identity(t)
 	if id.Level != "3" || id.ACR != "urn:a" || id.Attributes["number"] != "12345678901234567" || id.Attributes["sub"] != "x-1" {
 		t.Errorf("%+v", id)
 	}
@@ -399,12 +399,12 @@ func TestMappings(t *testing.T) {
 		t.Errorf("%#v", id.Attributes["nested"])
 	}
 	answered(t, s.signIn(t, "plain", nil), "on")
-	if id := s.hall.identity(t, "t1"); id.UserID != "12345678901234567" || id.Level != "" {
+	if id := s.hall.identity(t); id.UserID != "12345678901234567" || id.Level != "" {
 		t.Errorf("%+v", id)
 	}
 	s.provider.SignIn(map[string]any{"sub": "x-1", "authenticationLevel": "high", "number": 1})
 	answered(t, s.signIn(t, "plain", nil), "on")
-	if id := s.hall.identity(t, "t1"); id.UserID != "1" || id.Level != "high" {
+	if id := s.hall.identity(t); id.UserID != "1" || id.Level != "high" {
 		t.Errorf("%+v", id)
 	}
 }

@@ -15,27 +15,26 @@ import (
 // longestCode is how much of a provider's error code is repeated in events, in bytes.
 const longestCode = 64
 
-// object sends a request and returns the one JSON object of its answer, whatever the status.
+// object sends a request and returns the one JSON object of its answer, with status and header, whatever the status.
 // Errors: *Refusal.
-func object(client *http.Client, request *http.Request) (map[string]any, *http.Response, error) {
+func object(client *http.Client, request *http.Request) (members map[string]any, status int, header http.Header, err error) {
 	request.Header.Set("Accept", "application/json")
 	answer, err := client.Do(request)
 	if err != nil {
-		return nil, nil, unreached(err)
+		return nil, 0, nil, unreached(err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return nil, nil, unreached(err)
+		return nil, 0, nil, unreached(err)
 	}
 	if answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode < http.StatusBadRequest {
-		return nil, nil, &Refusal{Reason: "redirected", Status: answer.StatusCode}
+		return nil, 0, nil, &Refusal{Reason: "redirected", Status: answer.StatusCode}
 	}
-	members, err := parseObject(body)
-	if err != nil {
-		return nil, nil, &Refusal{Reason: "not a JSON object", Status: answer.StatusCode, cause: err}
+	if members, err = parseObject(body); err != nil {
+		return nil, 0, nil, &Refusal{Reason: "not a JSON object", Status: answer.StatusCode, cause: err}
 	}
-	return members, answer, nil
+	return members, answer.StatusCode, answer.Header, nil
 }
 
 // unreached says why there is no whole answer.
@@ -80,10 +79,8 @@ func Code(s string) string {
 	if s == "" {
 		return ""
 	}
-	foreign := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	}
-	if len(s) > longestCode || strings.ContainsFunc(s, foreign) {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	if len(s) > longestCode || strings.Trim(s, letters) != "" {
 		return "unreadable"
 	}
 	return s

@@ -105,15 +105,15 @@ func (d *Directory) fetch(ctx context.Context, issuer string) (Metadata, time.Du
 	if err != nil {
 		return Metadata{}, 0, refuseBecause("issuer is no URL", err)
 	}
-	members, answer, err := object(d.HTTP, request)
+	members, status, header, err := object(d.HTTP, request)
 	if err != nil {
 		return Metadata{}, 0, fmt.Errorf("discovery: %w", err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		return Metadata{}, 0, &Refusal{Reason: "discovery refused", Status: answer.StatusCode}
+	if status != http.StatusOK {
+		return Metadata{}, 0, &Refusal{Reason: "discovery refused", Status: status}
 	}
 	m, err := metadataOf(issuer, members)
-	return m, lifeOf(answer.Header), err
+	return m, lifeOf(header), err
 }
 
 // metadataOf reads a discovery document. An issuer that names another one could speak for it, so both must be equal.

@@ -33,11 +33,11 @@ func (c *Client) Exchange(ctx context.Context, p Provider, m Metadata, code, ver
 	if p.Authentication == SecretBasic {
 		request.SetBasicAuth(url.QueryEscape(p.ClientID), url.QueryEscape(p.Secret)) // RFC 6749 §2.3.1
 	}
-	members, answer, err := c.call(request)
+	members, status, err := c.call(request)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("redeem code: %w", err)
 	}
-	return tokensOf(members, answer.StatusCode, p.OpenID())
+	return tokensOf(members, status, p.OpenID())
 }
 
 // prove adds the client authentication that travels in the form.

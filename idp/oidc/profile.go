@@ -18,13 +18,13 @@ func (c *Client) Profile(ctx context.Context, p Provider, m Metadata, accessToke
 		return nil, refuseBecause("profile address is no URL", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+accessToken)
-	members, answer, err := c.call(request)
+	members, status, err := c.call(request)
 	if err != nil {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}
 	code := Code(text(members, "error"))
-	if answer.StatusCode != http.StatusOK || code != "" && !p.OpenID() {
-		return nil, &Refusal{Reason: "profile refused", Status: answer.StatusCode, Code: code}
+	if status != http.StatusOK || code != "" && !p.OpenID() {
+		return nil, &Refusal{Reason: "profile refused", Status: status, Code: code}
 	}
 	return members, nil
 }

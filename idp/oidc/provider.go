@@ -48,11 +48,12 @@ type Client struct {
 }
 
 // call sends a request of a sign-in and returns the JSON object of its answer. Errors: *Refusal.
-func (c *Client) call(request *http.Request) (map[string]any, *http.Response, error) {
+func (c *Client) call(request *http.Request) (members map[string]any, status int, err error) {
 	if id := audit.TransactionID(request.Context()); id != "" && c.TransactionHeader != "" {
 		request.Header.Set(c.TransactionHeader, id)
 	}
-	return object(c.HTTP, request)
+	members, status, _, err = object(c.HTTP, request)
+	return members, status, err
 }
 
 // Refusal says why an answer of a provider cannot be used.

@@ -74,7 +74,7 @@ func StartOpenID(now func() time.Time) (*OpenID, error) {
 	} {
 		mux.HandleFunc(path, p.honestly(path, handler))
 	}
-	p.server = &http.Server{Handler: mux} //nolint:gosec // serve sets the timeout
+	p.server = &http.Server{Handler: mux}
 	if p.address, err = serve(p.server, nil); err != nil {
 		return nil, fmt.Errorf("start OpenID provider: %w", err)
 	}
