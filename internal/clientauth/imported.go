@@ -22,7 +22,7 @@ const wrongAndCounted Reason = "wrong_secret_counted"
 func (s *Service) checkImported(ctx context.Context, client machine, given string) (Reason, error) {
 	hash, err := phc.Parse(client.imported)
 	if err != nil {
-		return WrongSecret, nil //nolint:nilerr // no usable hash: nothing can be proved
+		return WrongSecret, nil // no usable hash: nothing can be proved
 	}
 	select {
 	case s.Slow <- struct{}{}:

@@ -65,7 +65,7 @@ func (s *Sets) seek(ctx context.Context, uri string, has func(*jose.JSONWebKeySe
 	}
 	newer, _, err := s.get(ctx, uri, true)
 	if err != nil {
-		return set, nil //nolint:nilerr // the last good set answers: it does not have the key
+		return set, nil // the last good one answers: it does not have the key
 	}
 	return newer, nil
 }

@@ -3,7 +3,7 @@ package settings_test
 import (
 	"bytes"
 	"crypto/pbkdf2"
-	"crypto/sha1" //nolint:gosec // what the imported hash was made with
+	"crypto/sha1"
 	"encoding/base64"
 	"reflect"
 	"strings"

@@ -90,6 +90,30 @@ type machineCredentials struct {
 // clientCredentials checks that a client has what its method of authentication needs, and nothing else. A missing
 // secret is no problem: it is made, or the stored one stays.
 func (c *checker) clientCredentials(path string, m machineCredentials) {
+	c.clientSecret(path, m)
+	if m.method != PrivateKeyJWT {
+		if m.publicKey != "" {
+			c.add(path+".public_key", "is not used with %s: remove it", m.method)
+		}
+		if m.jwksURI != "" {
+			c.add(path+".jwks_uri", "is not used with %s: remove it", m.method)
+		}
+		return
+	}
+	if m.publicKey == "" && m.jwksURI == "" {
+		c.add(path+".public_key", "is missing: PRIVATE_KEY_JWT needs a public key in PEM, or a jwks_uri")
+	}
+	c.outboundURL(path+".jwks_uri", m.jwksURI)
+	if m.publicKey == "" {
+		return
+	}
+	if _, err := ParsePublicKey(m.publicKey); err != nil {
+		c.add(path+".public_key", "%v", err)
+	}
+}
+
+// clientSecret checks the secret of a client, or the imported hash that stands for it.
+func (c *checker) clientSecret(path string, m machineCredentials) {
 	if m.method == SecretBasic && !m.secret.Empty() {
 		if n := len(m.secret.Reveal()); n < minClientSecret || n > maxClientSecret {
 			c.add(path+".client_secret", "has %d characters: want %d to %d, or leave it out to have one made", n, minClientSecret, maxClientSecret)
@@ -110,25 +134,6 @@ func (c *checker) clientCredentials(path string, m machineCredentials) {
 	}
 	if m.method != SecretBasic && !m.hashed.IsZero() {
 		c.add(path+".hashed_client_secret", "is not used with %s: remove it", m.method)
-	}
-	if m.method != PrivateKeyJWT {
-		if m.publicKey != "" {
-			c.add(path+".public_key", "is not used with %s: remove it", m.method)
-		}
-		if m.jwksURI != "" {
-			c.add(path+".jwks_uri", "is not used with %s: remove it", m.method)
-		}
-		return
-	}
-	if m.publicKey == "" && m.jwksURI == "" {
-		c.add(path+".public_key", "is missing: PRIVATE_KEY_JWT needs a public key in PEM, or a jwks_uri")
-	}
-	c.outboundURL(path+".jwks_uri", m.jwksURI)
-	if m.publicKey == "" {
-		return
-	}
-	if _, err := ParsePublicKey(m.publicKey); err != nil {
-		c.add(path+".public_key", "%v", err)
 	}
 }
 
