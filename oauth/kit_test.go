@@ -265,3 +265,8 @@ func (k *kit) want(t testing.TB, codes ...audit.Code) {
 		t.Errorf("codes %v, want %v", got, codes)
 	}
 }
+
+// grantFor is a sign-in of a user at the web client "shop".
+func grantFor(user string) token.Grant {
+	return token.Grant{ClientID: "shop", ProfileID: token.StaticProfile, UserID: user, Scopes: []string{"read", "openid", "profile"}}
+}
