@@ -7,11 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
+	"tokenserver/internal/clientauth"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/token"
+	"tokenserver/store"
 )
 
 const inactive = `{"active":false}`
@@ -150,5 +154,78 @@ func TestIntrospectWithoutAudit(t *testing.T) {
 	got := k.post(t, "/api/v2/token/introspect", []string{"gateway", apiSecret}, "token", own.AccessToken)
 	if got.Status != http.StatusServiceUnavailable || strings.Contains(got.Body, "active") {
 		t.Errorf("%d %s", got.Status, got.Body)
+	}
+}
+
+func TestIntrospectionAudienceCheck(t *testing.T) {
+	k := newKit(t)
+	const gateway, other = "gateway", "billing"
+	for i := range k.document.WebClients {
+		switch k.document.WebClients[i].ID {
+		case "shop":
+			k.document.WebClients[i].ResourceGateways = []string{gateway}
+		case "bare":
+			k.document.WebClients[i].ResourceGateways, k.document.WebClients[i].DefaultScopes = []string{other}, []string{"read"}
+		}
+	}
+	k.document.OAuth.AdditionalTokenAudience = []string{"everybody", gateway}
+	k.Settings.Set(k.document)
+	mine := good(t, k.post(t, "/token", []string{"shop", webSecret}, "grant_type", "client_credentials")).AccessToken
+	if body := k.introspect(t, mine); !strings.Contains(body, `"aud":["gateway","everybody"]`) {
+		t.Errorf("audience: %s", body)
+	}
+	k.document.OAuth.AdditionalTokenAudience = nil
+	k.Settings.Set(k.document)
+	theirs := good(t, k.post(t, "/token", []string{"bare", webSecret}, "grant_type", "client_credentials")).AccessToken
+	if !k.active(t, theirs) {
+		t.Error("without the check every gateway may ask")
+	}
+	k.document.OAuth.IntrospectionAudience = true
+	k.Settings.Set(k.document)
+	k.h = k.Handler(func(g *echo.Group) { k.oauth.APIRoutes(g.Group("", k.letIn, asGateway(gateway))) })
+	k.Codes(t)
+	if k.active(t, theirs) {
+		t.Error("a gateway learns about a token that is not meant for it")
+	}
+	k.want(t, audit.APIAccessGranted, audit.TokenRequestInvalidAccessToken)
+	if !k.active(t, mine) {
+		t.Error("a gateway does not learn about its own token")
+	}
+	k.h = k.Handler(func(g *echo.Group) { k.oauth.APIRoutes(g.Group("", k.letIn, asGateway("monitor"))) })
+	if !k.active(t, theirs) {
+		t.Error("whom no client names may ask about all")
+	}
+}
+
+// asGateway stands where the access check hands the API client on.
+func asGateway(id string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.SetRequest(c.Request().WithContext(clientauth.WithAPIClient(c.Request().Context(), &settings.APIClient{ID: id})))
+			return next(c)
+		}
+	}
+}
+
+func TestCustomAttributes(t *testing.T) {
+	k := newKit(t)
+	k.document.IdentityProviders = []settings.IdentityProvider{{
+		ID: "portal", Type: settings.SAMLProvider, Namespace: "people", AttributeMappings: []settings.AttributeMapping{{From: "urn:x", To: "loyalty"}},
+	}}
+	k.Settings.Set(k.document)
+	attributes := store.Attributes{"loyalty": "gold", "salary": 1e6, "email": "zoe@example.com", "sub": "eve", "authenticationLevel": "4"}
+	for _, a := range []store.Account{
+		{ID: "zoe", Username: "zoe", Namespace: "people", Attributes: attributes}, {ID: "ann", Username: "ann", Attributes: attributes},
+	} {
+		if err := k.Store.PutAccount(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for user, want := range map[string]string{
+		"zoe": `{"loyalty":"gold","preferred_username":"zoe","sub":"zoe"}`,
+		"ann": `{"loyalty":"gold","preferred_username":"ann","salary":1000000,"sub":"ann"}`,
+	} {
+		got := audittest.Do(t, k.h, audittest.Request{Method: http.MethodGet, Path: "/oauth/v1/userinfo", Bearer: k.issue(t, grantFor(user)).AccessToken})
+		bad(t, got, 200, want)
 	}
 }
