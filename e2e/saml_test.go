@@ -137,7 +137,7 @@ func newSurfer(t *testing.T, a *actor) *surfer {
 }
 
 // visit sends a GET, or a POST when there is a form, and returns where it leads and the page.
-func (s *surfer) visit(client *http.Client, address string, form url.Values) (status int, location *url.URL, page string) {
+func (s *surfer) visit(ctx context.Context, client *http.Client, address string, form url.Values) (status int, location *url.URL, page string) {
 	s.t.Helper()
 	base, err := url.Parse(s.d.base)
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *surfer) visit(client *http.Client, address string, form url.Values) (st
 	if form != nil {
 		method, body = http.MethodPost, strings.NewReader(form.Encode())
 	}
-	request, err := http.NewRequestWithContext(s.t.Context(), method, target.String(), body)
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -178,23 +178,20 @@ func (s *surfer) visit(client *http.Client, address string, form url.Values) (st
 var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 
 // atProvider begins a sign-in and returns the form with which the identity provider sends the person back.
-func (s *surfer) atProvider(change url.Values) url.Values {
+func (s *surfer) atProvider(ctx context.Context) url.Values {
 	s.t.Helper()
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {"web-saml"}, "redirect_uri": {webAddress}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
 	}
-	for name, values := range change {
-		query[name] = values
-	}
-	_, start, _ := s.visit(s.http, s.d.base+"/v1/authorize?"+query.Encode(), nil)
+	_, start, _ := s.visit(ctx, s.http, s.d.base+"/v1/authorize?"+query.Encode(), nil)
 	if start == nil || !strings.HasSuffix(start.Path, "/saml/start") {
 		s.t.Fatalf("authorize leads to %v", start)
 	}
-	_, provider, _ := s.visit(s.http, start.String(), nil)
+	_, provider, _ := s.visit(ctx, s.http, start.String(), nil)
 	if provider == nil {
 		s.t.Fatal("the way to the identity provider leads nowhere")
 	}
-	_, _, page := s.visit(http.DefaultClient, provider.String(), nil)
+	_, _, page := s.visit(ctx, http.DefaultClient, provider.String(), nil)
 	form := fieldsOf(page)
 	if form.Get("SAMLResponse") == "" {
 		s.t.Fatalf("the identity provider shows %s", page)
@@ -212,16 +209,16 @@ func fieldsOf(page string) url.Values {
 
 // back posts the provider's form as browsers do: without cookies at first, because it comes from another site, and then
 // again from the page of ours that is the answer. It returns where the browser ends up.
-func (s *surfer) back(form url.Values) *url.URL {
+func (s *surfer) back(ctx context.Context, form url.Values) *url.URL {
 	s.t.Helper()
 	acs := s.d.base + "/saml/acs"
-	status, _, page := s.visit(s.client(), acs, form)
+	status, _, page := s.visit(ctx, s.client(), acs, form)
 	if status != http.StatusOK {
 		s.t.Fatalf("first post: %d %s", status, page)
 	}
-	_, next, page := s.visit(s.http, acs, fieldsOf(page))
+	_, next, page := s.visit(ctx, s.http, acs, fieldsOf(page))
 	for next != nil && strings.HasPrefix(next.String(), s.d.base) {
-		_, next, page = s.visit(s.http, next.String(), nil)
+		_, next, page = s.visit(ctx, s.http, next.String(), nil)
 	}
 	if next == nil {
 		s.t.Fatalf("ended at %s", page)
@@ -261,10 +258,10 @@ func TestSAML(t *testing.T) {
 	d.apply(t, f.settings(t, d.world))
 	a := newActor(t, d)
 	s := newSurfer(t, a)
-	deadline := time.Now().Add(spreadTime)
+	ctx, deadline := t.Context(), time.Now().Add(spreadTime)
 	var described string
 	for status := 0; status != http.StatusOK; time.Sleep(pollEvery) {
-		if status, _, described = s.visit(s.http, d.base+"/saml/metadata", nil); time.Now().After(deadline) {
+		if status, _, described = s.visit(ctx, s.http, d.base+"/saml/metadata", nil); time.Now().After(deadline) {
 			t.Fatalf("metadata: %d %s", status, described)
 		}
 	}
@@ -273,66 +270,66 @@ func TestSAML(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	a.step("signed in", "AUTHZ_REQUEST_GRANT_CREATED TOKEN_REQUEST_ACCESS_TOKEN_CREATED", func(context.Context) error {
-		end := s.back(s.atProvider(nil))
+	a.step("signed in", "AUTHZ_REQUEST_GRANT_CREATED TOKEN_REQUEST_ACCESS_TOKEN_CREATED", func(ctx context.Context) error {
+		end := s.back(ctx, s.atProvider(ctx))
 		if got := s.redeemed(end.Query().Get("code")); got != "kim" || end.Query().Get("state") != "s" {
 			return fmt.Errorf("subject %s at %s", got, end)
 		}
 		return nil
 	})
-	a.step("silently, because there is a session", "AUTHZ_REQUEST_GRANT_CREATED", func(context.Context) error {
-		if end := s.silently(); end == nil || end.Query().Get("code") == "" {
+	a.step("silently, because there is a session", "AUTHZ_REQUEST_GRANT_CREATED", func(ctx context.Context) error {
+		if end := s.silently(ctx); end == nil || end.Query().Get("code") == "" {
 			return fmt.Errorf("leads to %v", end)
 		}
 		return nil
 	})
-	a.step("response changed on the way", "IDP_SAML_LOGIN_FAILED", func(context.Context) error {
+	a.step("response changed on the way", "IDP_SAML_LOGIN_FAILED", func(ctx context.Context) error {
 		other := newSurfer(t, a)
-		form := other.atProvider(nil)
+		form := other.atProvider(ctx)
 		text, err := base64.StdEncoding.DecodeString(form.Get("SAMLResponse"))
 		if err != nil {
 			return err
 		}
 		form.Set("SAMLResponse", base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(string(text), ">kim<", ">lou<"))))
-		query := other.back(form).Query()
+		query := other.back(ctx, form).Query()
 		if query.Get("error") != "server_error" || query.Get("onegini_saml_error") != "urn:oasis:names:tc:SAML:2.0:status:Responder" {
 			return fmt.Errorf("answer %v", query)
 		}
 		return nil
 	})
-	a.step("response for the sign-in of somebody else", "IDP_SAML_LOGIN_TRANSACTION_ID_MISSING", func(context.Context) error {
+	a.step("response for the sign-in of somebody else", "IDP_SAML_LOGIN_TRANSACTION_ID_MISSING", func(ctx context.Context) error {
 		victim, attacker := newSurfer(t, a), newSurfer(t, a)
-		form := attacker.atProvider(nil)
+		form := attacker.atProvider(ctx)
 		form.Set("again", "1")
-		status, _, page := victim.visit(victim.http, d.base+"/saml/acs", form)
+		status, _, page := victim.visit(ctx, victim.http, d.base+"/saml/acs", form)
 		if status != http.StatusBadRequest {
 			return fmt.Errorf("%d %s", status, page)
 		}
 		return nil
 	})
-	a.step("a built-in account keeps its user id", "IDP_USER_REFUSED", func(context.Context) error {
+	a.step("a built-in account keeps its user id", "IDP_USER_REFUSED", func(ctx context.Context) error {
 		f.user = "u-lou"
 		defer func() { f.user = "kim" }()
 		other := newSurfer(t, a)
-		if query := other.back(other.atProvider(nil)).Query(); query.Get("error") != "access_denied" {
+		if query := other.back(ctx, other.atProvider(ctx)).Query(); query.Get("error") != "access_denied" {
 			return fmt.Errorf("answer %v", query)
 		}
 		return nil
 	})
-	a.step("signed out by the provider", "IDP_SAML_SINGLE_LOGOUT_SUCCESS", func(context.Context) error {
-		_, location, page := s.visit(s.client(), d.base+"/saml/slo", f.logoutRequest(t, d.base+"/saml/slo"))
+	a.step("signed out by the provider", "IDP_SAML_SINGLE_LOGOUT_SUCCESS", func(ctx context.Context) error {
+		_, location, page := s.visit(ctx, s.client(), d.base+"/saml/slo", f.logoutRequest(t, d.base+"/saml/slo"))
 		if location == nil || !strings.HasPrefix(location.String(), f.LogoutURL.String()+"?SAMLResponse=") {
 			return fmt.Errorf("leads to %v: %s", location, page)
 		}
 		return nil
 	})
-	a.step("silently, when the provider has nobody signed in either", "AUTHN_REQUEST_LOGIN_REQUIRED", func(context.Context) error {
-		start := s.silently()
+	a.step("silently, when the provider has nobody signed in either", "AUTHN_REQUEST_LOGIN_REQUIRED", func(ctx context.Context) error {
+		start := s.silently(ctx)
 		if start == nil || !strings.HasSuffix(start.Path, "/saml/start") {
 			return fmt.Errorf("leads to %v", start)
 		}
-		_, provider, _ := s.visit(s.http, start.String(), nil)
-		query := s.back(f.noPassive(t, provider.Query(), d.base+"/saml/acs")).Query()
+		_, provider, _ := s.visit(ctx, s.http, start.String(), nil)
+		query := s.back(ctx, f.noPassive(t, provider.Query(), d.base+"/saml/acs")).Query()
 		if query.Get("error") != "login_required" || query.Get("onegini_saml_error") != "urn:oasis:names:tc:SAML:2.0:status:NoPassive" {
 			return fmt.Errorf("answer %v", query)
 		}
@@ -341,12 +338,12 @@ func TestSAML(t *testing.T) {
 }
 
 // silently asks for an answer without pages and returns where that leads.
-func (s *surfer) silently() *url.URL {
+func (s *surfer) silently(ctx context.Context) *url.URL {
 	s.t.Helper()
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {"web-saml"}, "redirect_uri": {webAddress}, "scope": {"openid"}, "prompt": {"none"},
 	}
-	_, end, _ := s.visit(s.http, s.d.base+"/v1/authorize?"+query.Encode(), nil)
+	_, end, _ := s.visit(ctx, s.http, s.d.base+"/v1/authorize?"+query.Encode(), nil)
 	return end
 }
 

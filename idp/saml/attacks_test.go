@@ -133,6 +133,7 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 	instant := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	w := newWorld(t)
 	for _, tc := range []struct {
 		name   string
 		send   func(*testing.T, reply) string
@@ -236,7 +237,8 @@ func TestAttacks(t *testing.T) {
 		{"two documents", func(t *testing.T, r reply) string { return encode(text(t, r.document(t)) + "<x/>") }, "document is not acceptable"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := newWorld(t)
+			w.t, w.lobby.failed = t, nil
+			w.wait("t1", nil)
 			request := w.start("t1")
 			a := w.post("t1", tc.send(t, w.reply(request.SelectAttrValue("ID", ""))))
 			events := w.want(a, http.StatusSeeOther, back("server_error", unusable, "Responder"), "", audit.IDPSamlLoginFailed)
