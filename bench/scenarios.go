@@ -30,7 +30,10 @@ func scenarios() []scenario {
 	return []scenario{
 		{"client_credentials_opaque", .28, .22, 1, clientCredentials("machine-opaque")},
 		{"client_credentials_jwt_es256", .33, .26, 1, clientCredentials("machine-jwt")},
-		{"introspection_opaque", .25, .20, 1, introspection},
+		{"introspection_opaque", .25, .20, 1, introspection("machine-opaque")},
+		{"introspection_jwt_es256", 0, 0, 1, introspection("machine-jwt")},
+		{"revocation", 0, 0, 4, revocation},
+		{"code_flow", 0, 0, 10, codeFlow},
 		{"refresh_rotation", .36, .28, 1, refresh("accounts")},
 		{"refresh_rotation_id_token", .45, .35, 1, refresh("openid accounts")},
 		{"refresh_installation_pin", 0, 0, 10, refreshInstallation},
@@ -82,54 +85,102 @@ func clientCredentials(client string) func(context.Context, *deployment, int) (j
 	}
 }
 
-func introspection(ctx context.Context, d *deployment, _ int) (job, error) {
-	body, err := d.post(ctx, "/v1/token", "machine-opaque", url.Values{"grant_type": {"client_credentials"}, "scope": {"accounts"}})
+// machineToken gets a client a token of its own.
+func (d *deployment) machineToken(ctx context.Context, client string) (string, error) {
+	body, err := d.post(ctx, "/v1/token", client, url.Values{"grant_type": {"client_credentials"}, "scope": {"accounts"}})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	var tokens phone.TokenAnswer
-	if err := json.Unmarshal(body, &tokens); err != nil {
-		return nil, err
+	err = json.Unmarshal(body, &tokens)
+	return tokens.AccessToken, err
+}
+
+func introspection(client string) func(context.Context, *deployment, int) (job, error) {
+	return func(ctx context.Context, d *deployment, _ int) (job, error) {
+		text, err := d.machineToken(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		form := url.Values{"token": {text}}
+		return func(ctx context.Context) error {
+			body, err := d.post(ctx, "/api/v2/token/introspect", "gateway", form)
+			if err == nil && !strings.Contains(string(body), `"active":true`) {
+				return fmt.Errorf("not active: %s", body)
+			}
+			return err
+		}, nil
 	}
-	form := url.Values{"token": {tokens.AccessToken}}
+}
+
+// revocation is two requests: a client gets a token of its own and revokes it.
+func revocation(_ context.Context, d *deployment, _ int) (job, error) {
 	return func(ctx context.Context) error {
-		body, err := d.post(ctx, "/api/v2/token/introspect", "gateway", form)
-		if err == nil && !strings.Contains(string(body), `"active":true`) {
-			return fmt.Errorf("not active: %s", body)
+		text, err := d.machineToken(ctx, "machine-opaque")
+		if err != nil {
+			return err
+		}
+		_, err = d.post(ctx, "/v1/revoke", "machine-opaque", url.Values{"token": {text}, "token_type_hint": {"access_token"}})
+		return err
+	}, nil
+}
+
+// codeFlow is two requests: a signed-in user's browser gets a code, the client exchanges it for tokens with an ID token.
+func codeFlow(_ context.Context, d *deployment, worker int) (job, error) {
+	visitor := d.visitor(worker)
+	return func(ctx context.Context) error {
+		tokens, err := visitor.signIn(ctx, "openid accounts")
+		if err == nil && (tokens.IDToken == "" || tokens.RefreshToken == "") {
+			return errors.New("the answer of a code exchange lacks something")
 		}
 		return err
 	}, nil
 }
 
+// visitor is one user at one browser, who signs in at the web client.
+type visitor struct {
+	d      *deployment
+	person *phone.Person
+}
+
+func (d *deployment) visitor(worker int) *visitor {
+	return &visitor{d, &phone.Person{Username: userOf(worker), Password: d.secret, Consent: true}}
+}
+
+// signIn opens the authorization request and redeems the code.
+func (v *visitor) signIn(ctx context.Context, scope string) (tokens phone.TokenAnswer, err error) {
+	const verifier = "bench-verifier-that-is-long-enough-for-rfc-7636-0123456789"
+	const redirect = "http://127.0.0.1:1/back"
+	challenge := sha256.Sum256([]byte(verifier))
+	authorize := v.d.base + "/v1/authorize?" + url.Values{
+		"response_type": {"code"}, "client_id": {"web"}, "redirect_uri": {redirect}, "scope": {scope}, "state": {"s"},
+		"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
+	}.Encode()
+	back, err := v.person.Open(ctx, authorize, redirect)
+	if err != nil {
+		return tokens, fmt.Errorf("sign in: %w", err)
+	}
+	at, err := url.Parse(back)
+	if err != nil {
+		return tokens, err
+	}
+	body, err := v.d.post(ctx, "/v1/token", "web", url.Values{
+		"grant_type": {"authorization_code"}, "code": {at.Query().Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier},
+	})
+	if err == nil {
+		err = json.Unmarshal(body, &tokens)
+	}
+	return tokens, err
+}
+
 // refresh signs a user in at the web client, then rotates for ever.
 func refresh(scope string) func(context.Context, *deployment, int) (job, error) {
 	return func(ctx context.Context, d *deployment, worker int) (job, error) {
-		const verifier = "bench-verifier-that-is-long-enough-for-rfc-7636-0123456789"
-		challenge := sha256.Sum256([]byte(verifier))
-		authorize := d.base + "/v1/authorize?" + url.Values{
-			"response_type": {"code"}, "client_id": {"web"}, "redirect_uri": {"http://127.0.0.1:1/back"}, "scope": {scope}, "state": {"s"},
-			"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
-		}.Encode()
-		person := &phone.Person{Username: userOf(worker), Password: d.secret, Consent: true}
-		back, err := person.Open(ctx, authorize, "http://127.0.0.1:1/back")
-		if err != nil {
-			return nil, fmt.Errorf("sign in: %w", err)
-		}
-		at, err := url.Parse(back)
-		if err != nil {
-			return nil, err
-		}
-		body, err := d.post(ctx, "/v1/token", "web", url.Values{
-			"grant_type": {"authorization_code"}, "code": {at.Query().Get("code")}, "redirect_uri": {"http://127.0.0.1:1/back"}, "code_verifier": {verifier},
-		})
+		tokens, err := d.visitor(worker).signIn(ctx, scope)
 		if err != nil {
 			return nil, err
 		}
 		wantID := strings.Contains(scope, "openid")
-		var tokens phone.TokenAnswer
-		if err := json.Unmarshal(body, &tokens); err != nil {
-			return nil, err
-		}
 		return func(ctx context.Context) error {
 			body, err := d.post(ctx, "/v1/token", "web", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}})
 			if err != nil {

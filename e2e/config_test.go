@@ -28,7 +28,7 @@ func (d *deployment) configure(s *server, publicURL string, ports []string, more
 			"apns_production_url": d.world.apns.URL(), "apns_development_url": d.world.apns.URL(), "apns_ca_file": ca,
 			"fcm_endpoint": d.world.fcm.Endpoint(),
 		},
-		"outbound":    object{"allow_private": object{"push": loopback, "callback": loopback, "hook": loopback, "provider": loopback}},
+		"outbound":    object{"allow_private": object{"push": loopback, "callback": loopback, "jwks": loopback, "provider": loopback, "hook": loopback, "sms": loopback}},
 		"mobile_auth": object{"allow_http_callbacks": true},
 		"limits":      object{"authorizations_per_minute": 0}, // one actor of the load signs in all the time
 	}

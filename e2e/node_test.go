@@ -32,14 +32,14 @@ func startScript(t *testing.T, name string) *script {
 	} else if err != nil {
 		t.Skipf("Node.js or its packages are missing (make deps): %v", err)
 	}
-	text, err := os.ReadFile(filepath.Join(all.root, "e2e", "node", name))
-	if err != nil {
+	folder := t.TempDir() // packages are found from where a program lies, or above
+	if err := os.Symlink(filepath.Join(packages, "node_modules"), filepath.Join(folder, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(packages, name) // packages are found from where a program lies
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := os.CopyFS(filepath.Join(folder, "e2e"), os.DirFS(filepath.Join(all.root, "e2e", "node"))); err != nil {
 		t.Fatal(err)
 	}
+	path := filepath.Join(folder, "e2e", name)
 	complaints, err := os.Create(filepath.Join(t.TempDir(), "stderr.log"))
 	if err != nil {
 		t.Fatal(err)

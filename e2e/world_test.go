@@ -56,6 +56,8 @@ type world struct {
 	apns   *standin.APNs
 	portal *standin.Portal
 	deaf   *standin.Portal // refuses every callback
+	others *outside
+	sms    *standin.SMSGateway
 
 	registrar *standin.Registrar // decides about registrations by API
 
@@ -88,6 +90,12 @@ func newWorld() (w *world, err error) {
 	if w.registrar, err = standin.StartRegistrar(time.Now); err != nil {
 		return w, fmt.Errorf("start the stand-ins: %w", err)
 	}
+	if w.sms, err = standin.StartSMSGateway(time.Now); err != nil {
+		return w, fmt.Errorf("start the stand-ins: %w", err)
+	}
+	if w.others, err = startOutside(); err != nil {
+		return w, fmt.Errorf("start the stand-ins: %w", err)
+	}
 	w.deaf.FailNext(math.MaxInt, http.StatusForbidden)
 	if w.account, err = w.fcm.NewServiceAccount(fcmProject); err != nil {
 		return w, fmt.Errorf("make a service account: %w", err)
@@ -109,6 +117,12 @@ func (w *world) close() error {
 	if w.registrar != nil {
 		errs = append(errs, w.registrar.Close())
 	}
+	if w.sms != nil {
+		errs = append(errs, w.sms.Close())
+	}
+	if w.others != nil {
+		errs = append(errs, w.others.close())
+	}
 	for _, portal := range []*standin.Portal{w.portal, w.deaf} {
 		if portal != nil {
 			errs = append(errs, portal.Close())
@@ -129,6 +143,7 @@ func (w *world) settings(change func(object)) ([]byte, error) {
 			"attributes": object{"name": strings.ToUpper(name[:1]) + name[1:] + " of Harbour", "email": name + "@example.org"},
 		}
 	}
+	users[len(users)-1]["attributes"] = fullAttributes() // of rpUser
 	document := object{
 		"features":              object{"mobile_authentication": true},
 		"mobile_authentication": object{"push_enrollment_mode": "MULTIPLE_DEVICES"},
@@ -137,23 +152,25 @@ func (w *world) settings(change func(object)) ([]byte, error) {
 			{"id": "read", "persistent_consent": true, "descriptions": object{"en": "See your accounts", "nl": "Uw rekeningen bekijken"}},
 			{"id": "pay", "descriptions": object{"en": "Pay from your accounts"}},
 			{"id": "unused"},
+			{"id": "vault", "authentication_level": 3},
 		},
 		"pin_policies":       []object{{"name": "usual", "default": true, "length": len(pin), "max_similar_digits": 3}},
-		"identity_providers": append(w.apiProviders(), object{"id": "accounts", "name": "Harbour accounts", "type": "ACCOUNTS", "default": true}),
+		"identity_providers": append(w.apiProviders(), object{"id": "accounts", "name": "Harbour accounts", "type": "ACCOUNTS", "default": true}, headerProvider()),
 		"os_rules":           []object{{"platform": "android", "minimum_version": "8", "blocked_versions": []string{"13.0.1"}}},
 		"push_configurations": []object{
 			{"id": "fcm", "platform": "android", "service_account": string(w.account)},
 			{"id": "apns", "platform": "ios", "team_id": apnsTeam, "key_id": apnsKey, "signing_key": string(w.key)},
 		},
 		"applications":         w.applications(),
-		"web_clients":          w.webClients(),
+		"web_clients":          append(w.webClients(), w.relyingParties()...),
 		"api_clients":          w.apiClients(),
 		"authentication_types": authenticationTypes(),
 		"callbacks": []object{
 			{"url": w.portal.CallbackURL(), "signing_secret": w.portal.Secret()},
 			{"url": w.deaf.CallbackURL(), "signing_secret": w.deaf.Secret()},
 		},
-		"users": users,
+		"users":        users,
+		"sms_gateways": []object{{"id": "http", "url": w.sms.URL(), "username": standin.SMSGatewayUser, "password": standin.SMSGatewayPassword}},
 	}
 	if change != nil {
 		change(document)
@@ -200,7 +217,7 @@ func (w *world) applications() []object {
 		o := object{
 			"id": id, "name": "Harbour (" + id + ")", "redirect_url": redirectURL, "max_pin_failures": 3, "access_token_expires_in": 900,
 			"default_scopes": []string{"openid", "read"}, "additional_scopes": []string{"pay"}, "identity_provider": "accounts",
-			"anonymous_resource_calls": true, "versions": versions,
+			"anonymous_resource_calls": true, "fingerprint_authentication": true, "implicit_authentication": true, "versions": versions,
 		}
 		for name, value := range more {
 			o[name] = value

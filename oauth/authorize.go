@@ -153,9 +153,8 @@ func (r *authorizeRequest) reply(c echo.Context) reply {
 		redirectURI: r.redirectURI, mode: modeQuery, clientName: r.client.name(),
 		language: pages.Language(r.get("language"), r.get("ui_locales"), c.Request().Header.Get("Accept-Language")),
 	}
-	if kind, known := responseTypes(r.get("response_type")); known && kind.implicit() {
-		to.mode = modeFragment
-	}
+	_ = r.checkMode() // fails later; the mode that answers is known all the same
+	to.mode = r.mode
 	if len(r.get("state")) <= maxState && len(r.values["state"]) == 1 && visible(r.get("state")) {
 		to.state = r.get("state")
 	}

@@ -165,6 +165,8 @@ func (v *visit) read(ctx context.Context, page *Page, at *url.URL) (step, error)
 		case form.Has("username") && !v.named: // the page that asks for the name first
 			v.named = true
 			return form.submit(at, url.Values{"username": {v.person.Username}})
+		case form.Has("user_code") && form.value("user_code") != "": // the code of a device, as its address brought it
+			return form.submit(at, nil)
 		case form.Button("decision") && v.decided < 2: // asked again when the token of the form has expired meanwhile
 			v.decided++
 			decision := "deny"

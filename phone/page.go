@@ -50,6 +50,16 @@ func (f Form) Button(name string) bool {
 	return slices.ContainsFunc(f.Inputs, func(i Input) bool { return i.Name == name && i.button() })
 }
 
+// value is that of a field; empty: there is none.
+func (f Form) value(name string) string {
+	for _, input := range f.Inputs {
+		if input.Name == name {
+			return input.Value
+		}
+	}
+	return ""
+}
+
 // onlyHidden says whether there is nothing to fill in.
 func (f Form) onlyHidden() bool {
 	return !slices.ContainsFunc(f.Inputs, func(i Input) bool { return !i.button() && i.Type != "hidden" })

@@ -53,3 +53,25 @@ func TestThePageNamesEveryKey(t *testing.T) {
 		t.Errorf("the example: %v", err)
 	}
 }
+
+// Every example of the guide can be applied as it stands.
+func TestTheGuidesExamplesAreValid(t *testing.T) {
+	text, err := os.ReadFile("../../docs/openid.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := strings.Split(string(text), "```yaml\n")[1:]
+	if len(examples) == 0 {
+		t.Fatal("there are no examples")
+	}
+	for i, example := range examples {
+		example, _, _ = strings.Cut(example, "```")
+		d, err := settings.Parse([]byte(example), "")
+		if err == nil {
+			err = d.Validate()
+		}
+		if err != nil {
+			t.Errorf("example %d: %v", i+1, err)
+		}
+	}
+}
