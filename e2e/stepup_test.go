@@ -44,9 +44,9 @@ func TestStepUp(t *testing.T) {
 		}
 	}
 	for _, r := range []row{
-		{"right code", visit(func(*relyingParty) {}), 303, "", "ACCOUNT_SIGN_IN_SUCCESS SMS_AUTH_INIT_MESSAGE_SENT SMS_AUTH_AUTHENTICATED AUTHZ_REQUEST_GRANT_CREATED"},
+		{"right code", visit(func(*relyingParty) {}), 302, "", "ACCOUNT_SIGN_IN_SUCCESS SMS_AUTH_INIT_MESSAGE_SENT SMS_AUTH_AUTHENTICATED AUTHZ_REQUEST_GRANT_CREATED"},
 		{
-			"wrong code once", visit(forged("code", "000000")), 303, "",
+			"wrong code once", visit(forged("code", "000000")), 302, "",
 			"ACCOUNT_SIGN_IN_SUCCESS SMS_AUTH_INIT_MESSAGE_SENT SMS_STEP_UP_CODE_INVALID SMS_AUTH_AUTHENTICATED AUTHZ_REQUEST_GRANT_CREATED",
 		},
 		{
@@ -54,7 +54,7 @@ func TestStepUp(t *testing.T) {
 			"ACCOUNT_SIGN_IN_SUCCESS SMS_AUTH_INIT_MESSAGE_SENT SMS_STEP_UP_CODE_INVALID SMS_STEP_UP_CODE_INVALID SMS_STEP_UP_CODE_INVALID",
 		},
 		{
-			"forged form", visit(forged("csrfToken", randomHex(160))), 303, "",
+			"forged form", visit(forged("csrfToken", randomHex(160))), 302, "",
 			"ACCOUNT_SIGN_IN_SUCCESS SMS_AUTH_INIT_MESSAGE_SENT SMS_STEP_UP_CSRF_INVALID SMS_AUTH_AUTHENTICATED AUTHZ_REQUEST_GRANT_CREATED",
 		},
 		{
