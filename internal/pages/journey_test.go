@@ -47,6 +47,7 @@ type server struct {
 	*audittest.Env
 	handler http.Handler
 	tokens  *token.Service
+	browser *oauth.Browser
 }
 
 func newServer(t *testing.T) *server {
@@ -88,12 +89,12 @@ func newServerOn(t *testing.T, e *audittest.Env, sets string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	add, tokens := routes(t, e, sets)
-	return &server{e, e.Handler(add...), tokens}
+	add, tokens, browser := routes(t, e, sets)
+	return &server{e, e.Handler(add...), tokens, browser}
 }
 
 // routes connects the parts as the command does.
-func routes(t *testing.T, e *audittest.Env, sets string) ([]func(*echo.Group), *token.Service) {
+func routes(t *testing.T, e *audittest.Env, sets string) ([]func(*echo.Group), *token.Service, *oauth.Browser) {
 	t.Helper()
 	ring := &keys.Ring{Store: e.Store, Keys: e.Keys, Algorithm: keys.ES256, Now: e.Now, NewID: e.NewID}
 	if err := ring.Load(t.Context()); err != nil {
@@ -138,7 +139,7 @@ func routes(t *testing.T, e *audittest.Env, sets string) ([]func(*echo.Group), *
 		Codes: e.Redis, Marks: e.Store, Book: e.Store,
 		Devices: e.Redis, WebEntries: e.Redis, Providers: browser.Providers, Starts: browser.Starts, Guesses: browser.Guesses,
 	}
-	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}, tokens
+	return []func(*echo.Group){browser.Routes, accounts.Routes, set.Routes, handler.Routes}, tokens, browser
 }
 
 // noRemoval fails a test in which a profile would have to go.
