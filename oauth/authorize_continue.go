@@ -9,6 +9,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/outcome"
+	"tokenserver/internal/pages"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/web"
@@ -53,6 +54,7 @@ func (b *Browser) journey(c echo.Context, id string) (store.Authorization, error
 	}
 	s := b.Settings.Current()
 	wear(c, s, s.WebClient(a.ClientID), s.Application(a.Application))
+	pages.MayLeadTo(c, elsewhereOf(s, a)...)
 	return a, nil
 }
 

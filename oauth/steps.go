@@ -60,6 +60,17 @@ type astray struct {
 	address string // absolute
 }
 
+// elsewhereOf are the addresses to which a user may be led astray.
+func elsewhereOf(s *settings.Snapshot, a store.Authorization) []string {
+	addresses := []string{s.Document.OAuth.AuthenticationEndpoint, s.Document.OAuth.ScopeVerification.FailedEndpoint}
+	for _, id := range a.Scopes {
+		if scope := s.Scope(id); scope != nil {
+			addresses = append(addresses, scope.FailedEndpoint)
+		}
+	}
+	return addresses
+}
+
 // breakOff ends a transaction of which a step has failed. Faults of ours leave it as it is.
 func (b *Browser) breakOff(c echo.Context, a store.Authorization, err error) error {
 	failure, away := outcome.Failure{}, astray{}

@@ -77,7 +77,7 @@ func stepping(t *testing.T) (*browserServer, *textMessages) {
 			s.document.WebClients[i].AdditionalAuthentication = settings.AdditionalSMS
 		}
 	}
-	s.document.OAuth.SMSLevel = 2
+	s.document.OAuth.SMSLevel, s.document.OAuth.AuthenticationEndpoint = 2, "https://step.example/up"
 	s.Settings.Set(s.document)
 	messages := &textMessages{}
 	s.browser.SMS = messages
@@ -113,6 +113,9 @@ func TestStepUp(t *testing.T) {
 	}
 	if token := formOf(page).Get("csrfToken"); len(token) != 320 {
 		t.Errorf("form token of %d characters", len(token))
+	}
+	if policy := page.Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "form-action 'self' https://web.example https://step.example") {
+		t.Errorf("policy %q", policy)
 	}
 	if strings.Contains(page.Body, "612345") || strings.Contains(page.Body, messages.code(t)) {
 		t.Error("the page shows the number or the code")

@@ -143,9 +143,30 @@ func (p *Pages) render(c echo.Context, status int, name string, v view, origins 
 	if err := v.set.templates[name].ExecuteTemplate(&body, "layout", v); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
+	if further, ok := c.Get(leadsKey).([]string); ok && len(origins) > 0 {
+		for _, origin := range further {
+			if !slices.Contains(origins, origin) {
+				origins = append(origins, origin)
+			}
+		}
+	}
 	p.protect(c, v, origins)
 	c.Response().Header().Set("Content-Language", v.Language)
 	return c.HTMLBlob(status, body.Bytes())
+}
+
+const leadsKey = "pages.leads"
+
+// MayLeadTo says where the redirects after a form of this request may lead besides this server and the client: browsers
+// hold the policy of the page that has the form against each of them.
+func MayLeadTo(c echo.Context, addresses ...string) {
+	var origins []string
+	for _, address := range addresses {
+		if origin := Origin(address); address != "" && origin != "" {
+			origins = append(origins, origin)
+		}
+	}
+	c.Set(leadsKey, origins)
 }
 
 // protect sets the headers that every page has, besides those that package web sets on all HTML.
