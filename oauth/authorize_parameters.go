@@ -75,7 +75,7 @@ func (r *authorizeRequest) family(name string) (values map[string][]string, reas
 	return values, ""
 }
 
-// customKey: letters, digits and _ . -
+// customKey tells whether a key consists of letters, digits, underscores, dots and dashes.
 func customKey(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == ""
 }

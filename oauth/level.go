@@ -81,11 +81,7 @@ func raisesLevel(t settings.IdentityProviderType) bool {
 
 // asksSilently tells whether identity providers of a type can say without a page who is signed in there.
 func asksSilently(t settings.IdentityProviderType) bool {
-	switch t {
-	case settings.SAMLProvider, settings.OIDCProvider, settings.OAuthProvider, settings.HeaderProvider:
-		return true
-	}
-	return false
+	return t == settings.SAMLProvider || t == settings.OIDCProvider || t == settings.OAuthProvider || t == settings.HeaderProvider
 }
 
 // raise sends the user back to the identity provider, which is asked for what is missing.

@@ -168,9 +168,14 @@ func TestTokenHook(t *testing.T) {
 			}
 			v.wantCodes(audit.ConsentGiven, tc.audit)
 			var asked struct {
-				User, Client struct{ ID string }
-				Scopes       []string
-				Params       map[string][]string `json:"contextCustomParams"`
+				User struct {
+					ID string `json:"id"`
+				} `json:"user"`
+				Client struct {
+					ID string `json:"id"`
+				} `json:"client"`
+				Scopes []string            `json:"scopes"`
+				Params map[string][]string `json:"contextCustomParams"`
 			}
 			if len(hook.asked) != 1 || json.Unmarshal([]byte(hook.asked[0]), &asked) != nil || asked.User.ID != "ann" || asked.Client.ID != "web" ||
 				len(asked.Scopes) != 3 || len(asked.Params["branch"]) != 1 || asked.Params["branch"][0] != "7" {

@@ -101,13 +101,10 @@ func (r requester) answersFromSession() bool {
 
 // hook returns the client's web hook of a kind, nil when there is none.
 func (r requester) hook(s *settings.Snapshot, kind settings.HookType) *settings.WebHook {
-	ids := []string(nil)
 	if r.app() {
-		ids = r.Application.WebHooks
-	} else {
-		ids = r.Web.WebHooks
+		return hooks.Of(s, r.Application.WebHooks, kind)
 	}
-	return hooks.Of(s, ids, kind)
+	return hooks.Of(s, r.Web.WebHooks, kind)
 }
 
 func (r requester) skipsConsent() bool {

@@ -21,13 +21,15 @@ const (
 func responseTypes(parameter string) (responseType, bool) {
 	words := strings.Split(parameter, " ")
 	slices.Sort(words)
-	switch t := responseType(strings.Join(words, " ")); t {
-	case "code":
+	sorted := strings.Join(words, " ")
+	if sorted == "code" {
 		return typeCode, true
-	case typeToken, typeIDToken, typeIDTokenToken:
-		return t, true
 	}
-	return typeCode, false
+	t := responseType(sorted)
+	if t != typeToken && t != typeIDToken && t != typeIDTokenToken {
+		return typeCode, false
+	}
+	return t, true
 }
 
 // implicit tells whether the answer holds tokens.

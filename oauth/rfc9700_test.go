@@ -89,7 +89,8 @@ func redirectTricks(t *testing.T, s *browserServer) {
 func redirectRepeated(t *testing.T, s *browserServer) {
 	q := parameters("web")
 	for _, both := range [][]string{
-		{"https://web.example/back", "https://evil.example/"}, {"https://evil.example/", "https://web.example/back"},
+		{"https://web.example/back", "https://evil.example/"},
+		{"https://evil.example/", "https://web.example/back"},
 		{"https://web.example/back", "https://web.example/back"},
 	} {
 		q["redirect_uri"] = both

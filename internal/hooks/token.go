@@ -13,7 +13,7 @@ import (
 	"tokenserver/internal/strictjson"
 )
 
-const tokenPath = "/v1/customize-access-token" //nolint:gosec // a path, no credentials
+const tokenPath = "/v1/customize-access-token"
 
 // TokenQuestion is what a hook is told about a token that is about to be made.
 type TokenQuestion struct {
