@@ -227,12 +227,15 @@ func (s *surfer) back(ctx context.Context, form url.Values) *url.URL {
 }
 
 // redeemed is the subject of the ID token for a code.
-func (s *surfer) redeemed(code string) string {
+func (s *surfer) redeemed(ctx context.Context, code string) string {
 	s.t.Helper()
-	got := s.send(request{
+	got, err := s.try(ctx, request{
 		path: "/v1/token", basic: []string{"web-saml", s.d.world.secret},
 		form: url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webAddress}},
 	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	parts := strings.Split(got.member("id_token"), ".")
 	if got.status != http.StatusOK || len(parts) != 3 {
 		s.t.Fatalf("token: %d %s", got.status, got.body)
@@ -272,7 +275,7 @@ func TestSAML(t *testing.T) {
 
 	a.step("signed in", "AUTHZ_REQUEST_GRANT_CREATED TOKEN_REQUEST_ACCESS_TOKEN_CREATED", func(ctx context.Context) error {
 		end := s.back(ctx, s.atProvider(ctx))
-		if got := s.redeemed(end.Query().Get("code")); got != "kim" || end.Query().Get("state") != "s" {
+		if got := s.redeemed(ctx, end.Query().Get("code")); got != "kim" || end.Query().Get("state") != "s" {
 			return fmt.Errorf("subject %s at %s", got, end)
 		}
 		return nil
