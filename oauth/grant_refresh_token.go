@@ -22,7 +22,8 @@ func mayRefresh(c clientauth.Client) bool {
 	return c.Web != nil && c.Web.RefreshTokenEnabled
 }
 
-// How refreshToken fails.
+// How refreshToken fails. A fingerprint token that is expired, rotated out or gone fails with the code of every refresh
+// token: TOKEN_REQUEST_FINGER_PRINT_INVALID_REFRESH_TOKEN tells that fingerprint could not be set up, which is the exchange.
 var (
 	refreshNoToken = outcome.Failure{
 		Code: outcome.InvalidRequest, Audit: audit.TokenRequestInvalid,

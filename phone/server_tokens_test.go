@@ -32,6 +32,10 @@ func (s *fakeServer) tokens(w http.ResponseWriter, r *http.Request) {
 		answer["access_token"] = "AT-client" + s.generation
 		reply(w, 200, answer)
 		return
+	case "urn:onewelcome:oauth2:grant_type:implicit_authentication":
+		answer["access_token"] = "AT-implicit"
+		reply(w, 200, answer)
+		return
 	case "authorization_code":
 		if r.PostForm.Get("code") != verifierChallengeState || len(r.PostForm.Get("code_verifier")) < 43 ||
 			r.PostForm.Get("profile_id") != testProfile || r.PostForm.Get("redirect_uri") != "myapp://login" {

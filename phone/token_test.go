@@ -251,3 +251,17 @@ func TestNewProfileID(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+func TestImplicitAuthentication(t *testing.T) {
+	s, p := signedIn(t, phone.APIKey)
+	tokens, err := p.ImplicitAuthentication(t.Context(), testProfile, "read", "profile")
+	if err != nil || tokens.AccessToken != "AT-implicit" {
+		t.Fatalf("%+v, %v", tokens, err)
+	}
+	if got := s.grants[len(s.grants)-1]; got.Get("scope") != "read profile" || got.Get("profile_id") != testProfile || got.Has("refresh_token") {
+		t.Errorf("request %v", got)
+	}
+	if running, err := p.AccessToken(testProfile); err != nil || running == tokens.AccessToken {
+		t.Errorf("the running session: %q, %v", running, err)
+	}
+}
