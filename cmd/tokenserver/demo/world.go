@@ -102,7 +102,7 @@ func (w *World) Settings() ([]byte, error) {
 		},
 		"applications": []object{{
 			"id": application, "name": "Harbour Bank", "redirect_url": redirectURL, "fingerprint_authentication": true, "implicit_authentication": true,
-			"default_scopes": []string{"openid", "accounts"},
+			"default_scopes":    []string{"openid", "accounts"},
 			"identity_provider": "accounts", "max_pin_failures": 3,
 			"versions": []object{{
 				"platform": "android", "version": "4.2.0", "application_signatures": []string{signature}, "push_configuration": "fcm",
