@@ -103,7 +103,7 @@ func conformServer(rp *relyingParty) {
 	}
 	now := time.Now()
 	if id.Issuer != rp.d.base || id.Subject != "u-"+rpUser || !slices.Equal(id.Audience, []string{rp.id}) || id.Expiry.Before(now) ||
-		now.Sub(id.IssuedAt).Abs() > time.Minute || id.number("auth_time") == 0 {
+		now.Sub(id.IssuedAt).Abs() > time.Minute || id.authTime() == 0 {
 		rp.t.Errorf("claims of the ID token: %v", id.claims)
 	}
 	if sub := rp.userinfo(request{bearer: got.Access})["sub"]; sub != id.Subject {
@@ -174,10 +174,10 @@ func conformScope(scopes string, claims ...string) func(*relyingParty) {
 func conformAgain(change map[string]string) func(*relyingParty) {
 	return func(rp *relyingParty) {
 		_, first := rp.signedIn(nil)
-		time.Sleep(time.Until(time.Unix(int64(first.number("auth_time"))+2, 0))) // auth_time counts whole seconds
+		time.Sleep(time.Until(time.Unix(int64(first.authTime())+2, 0))) // auth_time counts whole seconds
 		_, second := rp.signedIn(change)
-		if second.Subject != first.Subject || second.number("auth_time") <= first.number("auth_time") {
-			rp.t.Errorf("signed in at %v and again at %v", first.number("auth_time"), second.number("auth_time"))
+		if second.Subject != first.Subject || second.authTime() <= first.authTime() {
+			rp.t.Errorf("signed in at %v and again at %v", first.authTime(), second.authTime())
 		}
 	}
 }
@@ -188,7 +188,7 @@ func conformSilent(change map[string]string) func(*relyingParty) {
 		_, first := rp.signedIn(map[string]string{"max_age": "20000"})
 		rp.person.Password = "not to be asked for"
 		_, second := rp.signedIn(change)
-		if second.Subject != first.Subject || second.number("auth_time") != first.number("auth_time") {
+		if second.Subject != first.Subject || second.authTime() != first.authTime() {
 			rp.t.Errorf("%v, then %v", first.claims, second.claims)
 		}
 	}
@@ -306,7 +306,7 @@ func conformRefresh(rp *relyingParty) {
 	}
 	second := rp.verified(next)
 	if second.Subject != first.Subject || second.Issuer != first.Issuer || !slices.Equal(second.Audience, first.Audience) ||
-		second.number("auth_time") != first.number("auth_time") || second.Nonce != "" {
+		second.authTime() != first.authTime() || second.Nonce != "" {
 		rp.t.Errorf("%v, then %v", first.claims, second.claims)
 	}
 	rp.userinfo(request{bearer: next.Access})

@@ -12,9 +12,9 @@ import (
 const grantFingerprint = "urn:onewelcome:oauth2:grant_type:finger_print"
 
 // touched is a phone whose user has enabled the fingerprint.
-func (a *actor) touched(user string) (p *phone.Phone, profile string) {
+func (a *actor) touched() (p *phone.Phone, profile string) {
 	a.t.Helper()
-	p, profile = a.signedIn(android(), user)
+	p, profile = a.signedIn(android(), "uma")
 	a.quietly("enable fingerprint", func(ctx context.Context) error { return p.EnableFingerprint(ctx, profile, pin) })
 	a.begin()
 	return p, profile
@@ -37,18 +37,18 @@ func TestFingerprint(t *testing.T) {
 			}}).ended()
 		}, 401, "invalid_client", "TOKEN_REQUEST_FINGER_PRINT_INVALID_CLIENT_CREDENTIALS"},
 		{"refreshed", func(a *actor) ending {
-			p, profile := a.touched("uma")
+			p, profile := a.touched()
 			_, err := p.RefreshWithFingerprint(a.t.Context(), profile)
 			return a.ended(err)
 		}, 200, "", "TOKEN_REQUEST_FINGER_PRINT_ACCESS_TOKEN_REFRESHED"},
 		{"wrong fingerprint token", func(a *actor) ending {
-			p, profile := a.touched("uma")
+			p, profile := a.touched()
 			p.SetFingerprintToken(profile, randomHex(32))
 			_, err := p.RefreshWithFingerprint(a.t.Context(), profile)
 			return a.ended(err)
 		}, 400, "invalid_grant", "TOKEN_REQUEST_FINGER_PRINT_REFRESH_TOKEN_RETRY_COUNT_EXCEEDED"},
 		{"the PIN goes on after a wrong fingerprint token", func(a *actor) ending {
-			p, profile := a.touched("uma")
+			p, profile := a.touched()
 			p.SetFingerprintToken(profile, randomHex(32))
 			_, _ = p.RefreshWithFingerprint(a.t.Context(), profile)
 			a.begin()
@@ -56,11 +56,11 @@ func TestFingerprint(t *testing.T) {
 			return a.ended(err)
 		}, 200, "", "TOKEN_REQUEST_ACCESS_TOKEN_REFRESHED"},
 		{"disabled for the profile", func(a *actor) ending {
-			p, profile := a.touched("uma")
+			p, profile := a.touched()
 			return a.ended(p.DisableFingerprint(a.t.Context(), profile))
 		}, 200, "", "TOKEN_REVOKE_PROFILE_FINGER_PRINT_TOKENS_SUCCESS"},
 		{"disabled for the installation", func(a *actor) ending {
-			p, _ := a.touched("uma")
+			p, _ := a.touched()
 			return a.ended(p.DisableAllFingerprints(a.t.Context()))
 		}, 200, "", "TOKEN_REVOKE_CLIENT_FINGER_PRINT_TOKENS_SUCCESS"},
 	})

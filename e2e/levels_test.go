@@ -24,8 +24,10 @@ func (w *world) legacyParties(party func(string, object) object) []object {
 		}}),
 		party(rpStepUp, object{"additional_user_authentication": "SMS"}),
 		party(rpPassword, object{"grant_types": []string{"PASSWORD"}, "redirect_urls": nil}),
-		party(rpValidates, object{"grant_types": []string{"CLIENT_CREDENTIALS"}, "redirect_urls": nil, "refresh_token_enabled": false,
-			"validates_access_tokens": true}),
+		party(rpValidates, object{
+			"grant_types": []string{"CLIENT_CREDENTIALS"}, "redirect_urls": nil, "refresh_token_enabled": false,
+			"validates_access_tokens": true,
+		}),
 	}
 }
 

@@ -258,8 +258,9 @@ func (t *idToken) text(name string) string {
 	return s
 }
 
-func (t *idToken) number(name string) float64 {
-	n, _ := t.claims[name].(float64)
+// authTime is when the user signed in, in seconds since 1970; 0 = it is not said.
+func (t *idToken) authTime() float64 {
+	n, _ := t.claims["auth_time"].(float64)
 	return n
 }
 

@@ -25,12 +25,17 @@ import (
 
 // deviceLogins keeps device logins; see redisstore.Store.
 type deviceLogins interface {
+	deviceMoves
 	// AddDevice errors: store.ErrConflict when the user code is in use.
 	AddDevice(ctx context.Context, d store.DeviceAuthorization, userCode string) error
 	// DeviceByUserCode errors: store.ErrNotFound, store.ErrExpired (together with the login).
 	DeviceByUserCode(ctx context.Context, userCode string) (store.DeviceAuthorization, error)
 	// Device errors: as DeviceByUserCode.
 	Device(ctx context.Context, id string) (store.DeviceAuthorization, error)
+}
+
+// deviceMoves takes device logins to their end.
+type deviceMoves interface {
 	// PollDevice errors: as DeviceByUserCode.
 	PollDevice(ctx context.Context, id string) (d store.DeviceAuthorization, slowDown bool, err error)
 	// DecideDevice errors: store.ErrNotFound, store.ErrExpired, store.ErrConflict (decided already).

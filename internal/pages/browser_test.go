@@ -84,7 +84,7 @@ func TestPagesInABrowser(t *testing.T) {
 // newTab starts a server that browsers can reach, and a browser with an empty profile.
 func newTab(t *testing.T, chromium string, s screen) *tab {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test on loopback
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func newTab(t *testing.T, chromium string, s screen) *tab {
 		"quay/logo.svg": `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 40"><path fill="#0b6e4f" d="M4 36 20 4l16 32z"/><path fill="#2a9d8f" d="M44 16h112v8H44z"/></svg>`,
 	}))}
 	b.configure(base)
-	web := &httptest.Server{Listener: listener, Config: &http.Server{Handler: b.server.handler}} //nolint:gosec // a test on loopback
+	web := &httptest.Server{Listener: listener, Config: &http.Server{Handler: b.server.handler}}
 	web.Start()
 	t.Cleanup(web.Close)
 

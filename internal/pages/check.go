@@ -117,6 +117,7 @@ func fields(page []byte) ([]string, error) {
 	var found []string
 	for {
 		switch z.Next() {
+		case html.TextToken, html.EndTagToken, html.CommentToken, html.DoctypeToken:
 		case html.ErrorToken:
 			if err := z.Err(); !errors.Is(err, io.EOF) {
 				return nil, err

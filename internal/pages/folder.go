@@ -34,7 +34,7 @@ func (p *Pages) readSets(folder string) error {
 	if err != nil {
 		return fmt.Errorf("template sets: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // only read from
+	defer root.Close()
 	entries, err := visible(root.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("template sets: %w", err)

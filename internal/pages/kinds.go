@@ -41,8 +41,11 @@ func kinds() []kind {
 			UserCode{Action: "/verification", FormToken: "f", LockedMinutes: 10},
 		}},
 		{"device-authorization-status", "device.success", []any{
-			DeviceStatus{ClientName: client, Result: "success"}, DeviceStatus{ClientName: client, Result: "denied"},
-			DeviceStatus{ClientName: client, Result: "expired"}, DeviceStatus{Result: "alreadyAuthorized"}, DeviceStatus{Result: "invalidUserCode"},
+			DeviceStatus{ClientName: client, Result: "success"},
+			DeviceStatus{ClientName: client, Result: "denied"},
+			DeviceStatus{ClientName: client, Result: "expired"},
+			DeviceStatus{Result: "alreadyAuthorized"},
+			DeviceStatus{Result: "invalidUserCode"},
 		}},
 		{"two-way-otp", "twoway.title", []any{
 			TwoWay{ClientName: client, Action: "/two-way-otp", TransactionID: "t", FormToken: "f", ClientCode: "582115", Minutes: 5},
