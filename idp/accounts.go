@@ -156,6 +156,7 @@ func (a *Accounts) signIn(c echo.Context) error {
 		username, password = "", "" // nobody's
 	}
 	web.AnswerFailuresBy(c, a.pageAgain(t, client, username))
+	began := a.Now() // a password that is changed while this one is compared comes later
 	person, visit, err := a.prove(c, username, password)
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ func (a *Accounts) signIn(c echo.Context) error {
 	}
 	web.AnswerFailuresBy(c, a.Journey.ErrorPage)
 	visit.remember(c)
-	err = a.Journey.Identified(c, t, store.Identity{UserID: person.ID, AMR: []string{"pwd"}})
+	err = a.Journey.Identified(c, t, store.Identity{UserID: person.ID, AMR: []string{"pwd"}, AuthTime: began})
 	var refused outcome.Failure
 	switch {
 	case errors.As(err, &refused):

@@ -33,6 +33,7 @@ type lobby struct {
 	mu         sync.Mutex
 	pages      *pages.Pages
 	identified []string // "user method"
+	authTime   time.Time
 	err        error    // what Waiting says
 }
 
@@ -54,6 +55,7 @@ func (l *lobby) Identified(_ echo.Context, _ store.Authorization, id store.Ident
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.identified = append(l.identified, id.UserID+" "+strings.Join(id.AMR, " "))
+	l.authTime = id.AuthTime
 	return nil
 }
 
@@ -268,6 +270,29 @@ func TestUnknownUserCostsAsMuch(t *testing.T) {
 		if hashed != before+1 {
 			t.Errorf("%.10s: %d passwords hashed, want 1", username, hashed-before)
 		}
+	}
+}
+
+// slow is a password that takes a minute to compare.
+type slow struct {
+	*idp.Passwords
+	clock interface{ Advance(by time.Duration) }
+}
+
+func (s slow) Verify(ctx context.Context, hash, password string) (bool, error) {
+	s.clock.Advance(time.Minute)
+	return s.Passwords.Verify(ctx, hash, password)
+}
+
+// TestSignInBeganBeforeThePasswordChanged: the sign-in counts from before the password was looked up. One that is changed
+// while the former is compared comes later, and ends what the former opens.
+func TestSignInBeganBeforeThePasswordChanged(t *testing.T) {
+	s := newServer(t)
+	s.accounts.Passwords = slow{idp.NewPasswords(1), s.Clock}
+	began := s.Now()
+	b := &browser{t: t, s: s, from: "192.0.2.1"}
+	if a := b.try("ann", password); a.Status != http.StatusSeeOther || !s.lobby.authTime.Equal(began) {
+		t.Errorf("%d, signed in at %v, want %v", a.Status, s.lobby.authTime, began)
 	}
 }
 
