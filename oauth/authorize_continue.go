@@ -113,6 +113,9 @@ func (b *Browser) resume(c echo.Context, id string, missing outcome.Failure) (
 		return a, nil, client, authorizeRedirect.About(audit.Detail("redirect_uri", a.RedirectURI), audit.Reason("no longer registered"))
 	}
 	web.AnswerFailuresBy(c, b.fail(replyOf(a, client)))
+	if a.State != store.AtProvider && b.Sessions.SignedOut(a.SessionID) { // in another tab, or by somebody else's sign-in
+		return a, nil, client, b.breakOff(c, a, silentNoLogin.About(audit.Reason("signed out meanwhile")))
+	}
 	if p := s.IdentityProvider(a.Provider); p == nil || p.Disabled || b.Providers[p.Type] == nil {
 		return a, nil, client, providerNone.About(audit.Detail("idp", a.Provider), audit.Reason("no longer enabled"))
 	}

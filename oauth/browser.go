@@ -139,6 +139,8 @@ type sessionUses interface {
 // sessionFinder errors: store.ErrNotFound.
 type sessionFinder interface {
 	Find(ctx context.Context, hash []byte) (store.BrowserSession, error)
+	// SignedOut tells whether a session has ended before its time.
+	SignedOut(sessionID string) bool
 	// Use moves the end of a session.
 	Use(ctx context.Context, b store.BrowserSession) (used store.BrowserSession, moved bool, err error)
 }

@@ -126,6 +126,8 @@ func (h *Handler) redeem(ctx context.Context, r *tokenRequest, code redemption) 
 		return token.Issued{}, err
 	case code.AuthTime.Before(account.SignInsSince):
 		return token.Issued{}, codeInvalid.About(audit.Reason("signed in before the password was changed"))
+	case h.Tokens.Revocations.SignedOut(code.SessionID): // the client was told of the logout before it had anything to end
+		return token.Issued{}, codeInvalid.About(audit.Reason("signed out meanwhile"))
 	}
 	scopes := code.Scopes
 	if ahead := code.ahead; ahead != nil {

@@ -78,6 +78,9 @@ func (s *Service) Find(ctx context.Context, hash []byte) (store.BrowserSession, 
 	return b, nil
 }
 
+// SignedOut tells whether a session has ended before its time: what was begun in it must not go on. No round trip.
+func (s *Service) SignedOut(sessionID string) bool { return s.Marks.SignedOut(sessionID) }
+
 // Use moves the end of a session; moved tells that there was need to. Errors: store.ErrNotFound when it has ended
 // meanwhile.
 func (s *Service) Use(ctx context.Context, b store.BrowserSession) (used store.BrowserSession, moved bool, err error) {
