@@ -36,7 +36,7 @@ func (f *refresh) lookAhead(ctx context.Context) error {
 // find returns the family of the request without comparing a PIN. Errors: store.ErrNotFound.
 func (f *refresh) find(ctx context.Context) (store.TokenFamily, error) {
 	if f.client.Installation == nil {
-		return f.h.Tokens.FamilyOf(ctx, f.client.ID, f.presented)
+		return f.h.Tokens.FamilyOf(ctx, f.presented)
 	}
 	return f.h.Tokens.FamilyOfProfile(ctx, f.client.ID, f.profileID, f.kind)
 }

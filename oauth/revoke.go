@@ -148,25 +148,24 @@ func (h *Handler) revokeAccess(ctx context.Context, client clientauth.Client, pr
 	return revoked, nil
 }
 
-// revokeRefresh ends the family of a refresh token that no PIN protects: of a web client, or of another kind than
-// DEFAULT. The tokens of an installation are unknown to every other client, and its DEFAULT one is not found here at
-// all: whoever is told about it can test a PIN.
+// revokeRefresh ends the family of a refresh token that no PIN protects: of a web client, or for the fingerprint. The
+// tokens of an installation are unknown to every other client, and its DEFAULT one is not looked at here at all: whoever
+// is told about it, or can measure how long that takes, can test a PIN.
 func (h *Handler) revokeRefresh(ctx context.Context, client clientauth.Client, presented string) (bool, error) {
 	found := false
 	err := h.Store.InTx(ctx, func(ctx context.Context) error {
 		found = false
-		family, err := h.Tokens.FamilyOf(ctx, client.ID, presented)
+		family, err := h.Tokens.FamilyOf(ctx, presented)
+		if errors.Is(err, store.ErrNotFound) && client.Installation != nil {
+			family, err = h.Tokens.FingerprintFamilyOf(ctx, client.ID, presented)
+		}
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		foreign := family.ClientID != client.ID
-		if family.ProfileID != store.StaticProfile && (foreign || family.Kind == store.DefaultToken) {
-			return nil
-		}
-		if foreign {
+		if family.ClientID != client.ID {
 			return revokeForeignRefresh
 		}
 		found = true

@@ -17,9 +17,9 @@ func (s *Service) CheckExchange(ctx context.Context, clientID, profileID, presen
 	if err != nil || !guessed {
 		return check, err
 	}
-	other, err := s.familyOf(ctx, clientID, presented)
+	other, err := s.fingerprintFamily(ctx, clientID, profileID, presented)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && (other.ClientID != clientID || other.ProfileID != profileID):
+	case errors.Is(err, store.ErrNotFound):
 		return check, nil
 	case err == nil:
 		err = s.Profiles.LowerPINFailures(ctx, clientID, profileID)

@@ -46,7 +46,8 @@ func TestRefreshAfterChangeOfKey(t *testing.T) {
 		}
 		return err
 	})
-	if f, err := after.FamilyOf(t.Context(), client, first.RefreshToken); err != nil || f.ID != first.FamilyID {
+	browser = before.issue(t, token.Grant{ClientID: "web", ProfileID: token.StaticProfile, UserID: "bob", Refresh: true})
+	if f, err := after.FamilyOf(t.Context(), browser.RefreshToken); err != nil || f.ID != browser.FamilyID {
 		t.Errorf("%q, %v", f.ID, err)
 	}
 }

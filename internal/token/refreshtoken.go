@@ -59,22 +59,17 @@ func (s *Service) familyOfWeb(ctx context.Context, text string) (store.TokenFami
 	return f, err
 }
 
-// familyOf finds the family of a token, current or rotated out, of any web client or of the client's own installation.
+// fingerprintFamily finds the family of a fingerprint token, current or rotated out, among those of an installation or of
+// one profile of it. The DEFAULT ones are not looked at: comparing those is a guess of the PIN, which is to be counted.
 // Errors: store.ErrNotFound.
-func (s *Service) familyOf(ctx context.Context, clientID, text string) (store.TokenFamily, error) {
-	f, err := s.familyOfWeb(ctx, text)
-	switch {
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return store.TokenFamily{}, err
-	case err == nil && s.knows(f, text):
-		return f, nil
-	}
-	list, err := s.Search.Families(ctx, store.FamilyFilter{ClientID: clientID})
+func (s *Service) fingerprintFamily(ctx context.Context, clientID, profileID, text string) (store.TokenFamily, error) {
+	which := store.FamilyFilter{ClientID: clientID, ProfileID: profileID, Kind: store.FingerprintToken}
+	list, err := s.Search.Families(ctx, which)
 	if err != nil {
 		return store.TokenFamily{}, err
 	}
 	for _, f := range list {
-		if f.ProfileID != StaticProfile && s.knows(f, text) {
+		if s.knows(f, text) {
 			return f, nil
 		}
 	}
@@ -116,12 +111,25 @@ func (s *Service) currentToken(f store.TokenFamily) (string, error) {
 
 func (s *Service) refreshHash(token string) []byte { return s.Keys.MAC(secret.ForRefreshToken, token) }
 
-// FamilyOf returns the family that a refresh token, current or rotated out, belongs to: of any web client, or of the
-// installation that asks. Nothing is counted. Errors: store.ErrNotFound.
-func (s *Service) FamilyOf(ctx context.Context, clientID, refreshToken string) (store.TokenFamily, error) {
-	f, err := s.familyOf(ctx, clientID, refreshToken)
+// FamilyOf returns the family that a refresh token of a web client, current or rotated out, belongs to.
+// Errors: store.ErrNotFound.
+func (s *Service) FamilyOf(ctx context.Context, refreshToken string) (store.TokenFamily, error) {
+	f, err := s.familyOfWeb(ctx, refreshToken)
+	if err == nil && !s.knows(f, refreshToken) {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return store.TokenFamily{}, fmt.Errorf("find refresh token: %w", err)
+	}
+	return f, nil
+}
+
+// FingerprintFamilyOf returns the family that a fingerprint token of an installation, current or rotated out, belongs
+// to. Errors: store.ErrNotFound.
+func (s *Service) FingerprintFamilyOf(ctx context.Context, clientID, refreshToken string) (store.TokenFamily, error) {
+	f, err := s.fingerprintFamily(ctx, clientID, "", refreshToken)
+	if err != nil {
+		return store.TokenFamily{}, fmt.Errorf("find fingerprint token: %w", err)
 	}
 	return f, nil
 }
