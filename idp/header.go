@@ -139,7 +139,7 @@ func header(r *http.Request, name string) (value string, ok bool) {
 		return "", false
 	}
 	if len(values) == 1 {
-		value = strings.TrimSpace(values[0])
+		value = strings.Trim(values[0], " \t") // other blanks belong to the value (RFC 9110 §5.5)
 	}
 	return value, len(value) <= longestHeader && web.IsText(value)
 }

@@ -69,6 +69,7 @@ func TestHeaderSignIn(t *testing.T) {
 	}{
 		{name: "a user", headers: []string{"iv-user", "ann"}, want: "on", id: store.Identity{UserID: "ann"}},
 		{name: "a user with a level", headers: []string{"iv-user", " ann ", "authentication-level", "2"}, want: "on", id: store.Identity{UserID: "ann", Level: "2"}},
+		{name: "a blank that belongs to the user", headers: []string{"iv-user", "ann\u00a0"}, want: "on", id: store.Identity{UserID: "ann\u00a0"}},
 		{name: "a level that is none", headers: []string{"iv-user", "ann", "authentication-level", "-1x"}, want: "on", id: store.Identity{UserID: "ann", Level: "-1x"}},
 		{name: "two levels", headers: []string{"iv-user", "ann", "authentication-level", "1", "authentication-level", "4"}, want: "on", id: store.Identity{UserID: "ann", Level: "unreadable"}},
 		{name: "silently", change: isSilent, headers: []string{"iv-user", "ann"}, want: "on", id: store.Identity{UserID: "ann"}},

@@ -88,10 +88,13 @@ func (o *OAuth) start(c echo.Context) error {
 	if err != nil {
 		return failed(c, o.Journey, a, unusable(discoveryFailed, p, err))
 	}
-	trip := o.depart(a)
+	trip, maxAge := o.depart(a), a.MaxAge
+	if a.ForceLogin { // the same as prompt=login, and obliges the provider to say when it happened
+		maxAge = 0
+	}
 	return onward(c, oidc.AuthorizationURL(upstream, m, oidc.Ask{
 		RedirectURI: o.CallbackURL(), State: trip.state, Verifier: trip.verifier, Nonce: trip.nonce, Prompt: promptOf(a),
-		MaxAge: a.MaxAge, ACRValues: a.ACRValues, LoginHint: a.LoginHint, Language: languageOf(a),
+		MaxAge: maxAge, ACRValues: a.ACRValues, LoginHint: a.LoginHint, Language: languageOf(a),
 	}))
 }
 

@@ -100,7 +100,11 @@ func (o *OAuth) identity(ctx context.Context, p *settings.IdentityProvider, a st
 	if !upstream.OpenID() {
 		return o.profiled(ctx, p, upstream, m, tokens)
 	}
-	claims, err := o.Client.IDToken(ctx, upstream, m, tokens.ID, oidc.Expected{Nonce: trip.nonce, AccessToken: tokens.Access, MaxAge: a.MaxAge})
+	want := oidc.Expected{Nonce: trip.nonce, AccessToken: tokens.Access, MaxAge: a.MaxAge}
+	if a.ForceLogin { // the person at the browser can take prompt=login out of the address that leads to the provider
+		want.NotBefore = a.CreatedAt
+	}
+	claims, err := o.Client.IDToken(ctx, upstream, m, tokens.ID, want)
 	if err != nil {
 		return store.Identity{}, unusable(missingToken, p, err)
 	}

@@ -332,6 +332,28 @@ func TestMaxAgeAbroad(t *testing.T) {
 	answered(t, s.signIn(t, "oidc", func(a *store.Authorization) { a.MaxAge = 7200 }), "on")
 }
 
+// TestForcedLoginAbroad: a provider that was never told of prompt=login, or ignores it, is not believed.
+func TestForcedLoginAbroad(t *testing.T) {
+	force := func(a *store.Authorization) { a.ForceLogin = true }
+	s := newAbroad(t)
+	for _, tc := range []struct {
+		name, reason string
+		change       func(claims map[string]any)
+	}{
+		{"long ago", "authentication too old", func(c map[string]any) { c["auth_time"] = s.Now().Add(-2 * time.Minute).Unix() }},
+		{"some time", "ID token without auth_time", func(c map[string]any) { delete(c, "auth_time") }},
+	} {
+		s.provider.Lie(standin.OpenIDLies{IDToken: func(_, c map[string]any) { tc.change(c) }})
+		answered(t, s.signIn(t, "oidc", force), badAnswer)
+		recorded(t, s.Env, codes(audit.IDPOauthMissingAccessToken), "reason", tc.reason)
+	}
+	s.provider.Lie(standin.OpenIDLies{})
+	answered(t, s.signIn(t, "oidc", force), "on")
+	if asked := s.provider.Asked(); asked[len(asked)-1].Get("max_age") != "0" {
+		t.Errorf("asked %v", asked[len(asked)-1])
+	}
+}
+
 // TestSettingsChangeMeanwhile: the provider is disabled, removed or turned into another kind while the user is away.
 func TestSettingsChangeMeanwhile(t *testing.T) {
 	for name, providers := range map[string][]settings.IdentityProvider{

@@ -13,7 +13,7 @@ type Account struct {
 	ID           string     // the subject of tokens; never changes
 	Namespace    string     // "" = a built-in account; else the namespace of the providers that vouch for the person
 	ExternalID   string     // of a person who is vouched for: the id as the provider issued it
-	Username     string     // as typed by the administrator; unique under UsernameKey within its namespace
+	Username     string     // as typed by the administrator; unique under UsernameKey. Of a person who is vouched for the same as ID
 	PasswordHash string     // argon2id in PHC form; "" = cannot sign in with a password
 	Disabled     bool       //
 	Attributes   Attributes // claims of userinfo: name, email, …

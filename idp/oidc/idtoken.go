@@ -32,8 +32,9 @@ const longestSubject = 255 // characters (OpenID Connect Core §2)
 // Expected is what an ID token must say.
 type Expected struct {
 	Nonce       string
-	AccessToken string // that came with it
-	MaxAge      int    // seconds; -1 = any
+	AccessToken string    // that came with it
+	MaxAge      int       // seconds; -1 = any
+	NotBefore   time.Time // the user must have proved herself since; zero = whenever
 }
 
 // Claims are what a verified ID token says.
@@ -132,18 +133,19 @@ func (c *Client) judge(p Provider, m Metadata, members map[string]any, want Expe
 	case subject == "" || len(subject) > longestSubject:
 		return "ID token without subject"
 	}
-	return recent(members, want.MaxAge, now)
+	return recent(members, want, now)
 }
 
 // recent checks that the user proved itself recently enough, when that was asked for.
-func recent(members map[string]any, maxAge int, now time.Time) string {
+func recent(members map[string]any, want Expected, now time.Time) string {
 	at, said := moment(members["auth_time"])
 	switch {
-	case maxAge < 0:
+	case want.MaxAge < 0 && want.NotBefore.IsZero():
 		return ""
 	case !said:
 		return "ID token without auth_time"
-	case at.After(now.Add(skew)), now.After(at.Add(time.Duration(maxAge)*time.Second + skew)):
+	case at.After(now.Add(skew)), at.Add(skew).Before(want.NotBefore),
+		want.MaxAge >= 0 && now.After(at.Add(time.Duration(want.MaxAge)*time.Second+skew)):
 		return "authentication too old"
 	}
 	return ""

@@ -53,6 +53,14 @@ func TestSignedInUsers(t *testing.T) {
 				d.IdentityProviders[0].SAML.Metadata = idpMetadata("HTTP-Redirect", idpKeys(), nextIDPKeys())
 			}, reply: func(r *reply) { r.with = nextIDPKeys() }, want: plain,
 		},
+		{
+			name: "blanks belong to a user id", reply: func(r *reply) {
+				r.nameID, r.attributes = "ann ", attribute("uid", "", "\u00a0ann")
+			}, want: with(func(id *store.Identity) {
+				id.UserID, id.Attributes = "ann ", store.Attributes{"uid": "\u00a0ann"}
+				id.ProviderToken = `{"name_id":{"value":"ann "},"entity_id":"` + ourEntity + `"}`
+			}),
+		},
 		{name: "RSA with SHA-512", reply: func(r *reply) { r.method = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512" }, want: plain},
 		{
 			name: "clocks 59 s apart", reply: func(r *reply) {

@@ -1,6 +1,7 @@
 package saml
 
 import (
+	"strings"
 	"time"
 
 	"github.com/beevik/etree"
@@ -39,7 +40,7 @@ type samlAttribute struct {
 func (x expectation) statements(e *etree.Element) (assertion, error) {
 	var a assertion
 	if name := only(only(e, nsAssertion, "Subject"), nsAssertion, "NameID"); name != nil {
-		text, ok := content(name)
+		text, ok := exact(name)
 		if !ok {
 			return assertion{}, refusal("name id is no text")
 		}
@@ -101,7 +102,7 @@ func readAttribute(e *etree.Element) (samlAttribute, error) {
 		return a, refusal("attribute without name")
 	}
 	for _, value := range children(e, nsAssertion, "AttributeValue") {
-		if text, ok := content(value); ok && text != "" {
+		if text, ok := exact(value); ok && strings.TrimSpace(text) != "" {
 			a.values = append(a.values, text)
 		}
 	}

@@ -198,9 +198,15 @@ func attribute(e *etree.Element, name string) string {
 	return ""
 }
 
-// content returns the text of an element that holds nothing else, without the white space around it. ok is false for an
-// element with anything but text inside: half a text would name somebody else.
+// content is exact without the white space around the text.
 func content(e *etree.Element) (text string, ok bool) {
+	text, ok = exact(e)
+	return strings.TrimSpace(text), ok
+}
+
+// exact returns the text of an element that holds nothing else, as it is written: who is called "ann " is not ann. ok is
+// false for an element with anything but text inside: half a text would name somebody else.
+func exact(e *etree.Element) (text string, ok bool) {
 	if e == nil {
 		return "", false
 	}
@@ -212,7 +218,7 @@ func content(e *etree.Element) (text string, ok bool) {
 		}
 		all.WriteString(part.Data)
 	}
-	return strings.TrimSpace(all.String()), true
+	return all.String(), true
 }
 
 // moment reads an attribute of the type xs:dateTime. Absent is zero.

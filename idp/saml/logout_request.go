@@ -104,7 +104,7 @@ type logoutRequest struct {
 }
 
 func readLogoutRequest(message *etree.Element) (logoutRequest, error) {
-	name, ok := content(only(message, nsAssertion, "NameID"))
+	name, ok := exact(only(message, nsAssertion, "NameID"))
 	if !ok || name == "" {
 		return logoutRequest{}, refusal("no name id")
 	}

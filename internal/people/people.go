@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"tokenserver/internal/secret"
 	"tokenserver/internal/settings"
@@ -160,12 +163,10 @@ func mapsTo(p *settings.IdentityProvider, name string) bool {
 	return false
 }
 
-// printable tells whether a user id can stand in tokens, logs and URLs as it is.
+// printable tells whether a user id can stand in tokens, logs and URLs as it is. U+FFFD is what decoders make of anything
+// that is no text: two ids that hold it may have been different ones.
 func printable(id string) bool {
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] == 0x7f {
-			return false
-		}
-	}
-	return true
+	return utf8.ValidString(id) && !strings.ContainsFunc(id, func(r rune) bool {
+		return r == utf8.RuneError || unicode.IsControl(r) || unicode.IsSpace(r)
+	})
 }

@@ -34,6 +34,9 @@ func (s *Store) PutAccount(ctx context.Context, a store.Account) error {
 		attributes = []byte("{}")
 	}
 	key := store.UsernameKey(a.Username)
+	if a.Namespace != "" { // it is the provider's user id, which is opaque: nobody looks like somebody else by it
+		key = a.Username
+	}
 	// The WHERE keeps a foreign owner of the username from being met as an error of the driver.
 	n, err := s.exec(ctx, `INSERT INTO accounts (`+accountColumns+`, username_key)
 		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE namespace = ? AND username_key = ? AND id <> ?)

@@ -128,6 +128,10 @@ func TestAccounts(t *testing.T, s Accounts) {
 	got, err := s.Accounts(t.Context())
 	must(t, err)
 	same(t, got, []store.Account{ann, bob})
+	// The ids of outside providers are opaque: two that differ in case alone are two persons (OpenID Connect Core §2).
+	for _, id := range []string{"xY7", "Xy7", "ｘy7"} {
+		must(t, s.PutAccount(t.Context(), store.Account{ID: id, Username: id, Namespace: "abroad"}))
+	}
 }
 
 // TestHeldAccount checks that somebody who gets tokens while the account is disabled either comes first, and the tokens
