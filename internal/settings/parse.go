@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 const (
@@ -49,11 +51,57 @@ func Parse(text []byte, dir string) (Document, error) {
 	return d, nil
 }
 
-// plain is the message of the YAML library with line and column, without the excerpt, which may hold a secret.
+// plain is the message of the YAML library with line and column, without the excerpt, which may hold a secret. What it says
+// about kinds of values is put into the words of a document: its own are Go's.
 func plain(err error) string {
+	var wrong *yaml.TypeError
+	if errors.As(err, &wrong) && wrong.Token != nil && wrong.DstType != nil {
+		return at(wrong.Token) + "is not of the kind that belongs there: want " + kind(wrong.DstType)
+	}
+	var node *yaml.UnexpectedNodeTypeError
+	if errors.As(err, &node) && node.Token != nil {
+		return at(node.Token) + "is not of the kind that belongs there: want " + nodeKind(node.Expected)
+	}
 	text := yaml.FormatError(err, false, false)
 	text, _, _ = strings.Cut(text, "\n")
 	return text
+}
+
+// at is the place of a token, and the key that it is the value of where the line tells.
+func at(t *token.Token) string {
+	place := fmt.Sprintf("[%d:%d] ", t.Position.Line, t.Position.Column)
+	if colon := t.Prev; colon != nil && colon.Type == token.MappingValueType && colon.Prev != nil {
+		return place + "the value of " + clip(colon.Prev.Value) + " "
+	}
+	return place + "a value "
+}
+
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.String:
+		return "a text"
+	case reflect.Slice:
+		return nodeKind(ast.SequenceType)
+	case reflect.Pointer:
+		return kind(t.Elem())
+	default:
+		return nodeKind(ast.MappingType)
+	}
+}
+
+func nodeKind(t ast.NodeType) string {
+	switch t {
+	case ast.SequenceType:
+		return "a list: [a, b], or lines that begin with -"
+	case ast.MappingType:
+		return "keys with their values"
+	default:
+		return "a " + strings.ToLower(t.YAMLName())
+	}
 }
 
 // sober refuses aliases, which can make a small document expand without end.

@@ -84,7 +84,7 @@ func TestValidateTheOutside(t *testing.T) {
 		{name: "short maximum shortens inactivity", change: func(d *document) { d.OAuth.SessionMaximum = 600 }},
 		{
 			name: "authentication endpoint in clear", change: func(d *document) { d.OAuth.AuthenticationEndpoint = "http://login.bank.example" },
-			want: `oauth.authentication_endpoint: "http://login.bank.example" is not safe on the way: want https`,
+			want: `oauth.authentication_endpoint: "http://login.bank.example" is not safe on the way: want https (http only for loopback addresses)`,
 		},
 		{
 			name: "level", change: func(d *document) { d.OAuth.SMSLevel = 100 },
@@ -414,7 +414,7 @@ func TestValidateTheOutside(t *testing.T) {
 		},
 		{
 			name: "keys in clear", change: func(d *document) { d.APIClients[0].JWKSURI = "http://gateway.example/keys" },
-			want: `api_clients[0].jwks_uri: "http://gateway.example/keys" is not safe on the way: want https`,
+			want: `api_clients[0].jwks_uri: "http://gateway.example/keys" is not safe on the way: want https, or to try things out http on an IP address of this machine, such as http://127.0.0.1`,
 		},
 		{
 			name: "keys of a client with a secret", change: func(d *document) { d.WebClients[legacy].JWKSURI = "https://legacy.example/keys" },

@@ -41,12 +41,16 @@ func loopback(host string) bool {
 
 // pageURL checks an address that browsers are sent to: https, or http on a loopback address.
 func (c *checker) pageURL(path, text string) {
-	c.address(path, text, func(u *url.URL) bool { return u.Scheme == "http" && loopback(u.Hostname()) })
+	c.address(path, text, "https (http only for loopback addresses)", func(u *url.URL) bool { return u.Scheme == "http" && loopback(u.Hostname()) })
 }
 
 // outboundURL checks an address that this server calls: https, outside production also http on a loopback IP address.
 func (c *checker) outboundURL(path, text string) {
-	c.address(path, text, func(u *url.URL) bool {
+	want := "https"
+	if !c.rules.Production {
+		want = "https, or to try things out http on an IP address of this machine, such as http://127.0.0.1"
+	}
+	c.address(path, text, want, func(u *url.URL) bool {
 		ip, err := netip.ParseAddr(u.Hostname())
 		return u.Scheme == "http" && !c.rules.Production && err == nil && ip.IsLoopback()
 	})
@@ -54,11 +58,11 @@ func (c *checker) outboundURL(path, text string) {
 
 // pictureURL checks the address of a picture that our pages show: https alone.
 func (c *checker) pictureURL(path, text string) {
-	c.address(path, text, func(*url.URL) bool { return false })
+	c.address(path, text, "https", func(*url.URL) bool { return false })
 }
 
-// address checks a web address; plain tells where it may be plain http. An empty one is no problem.
-func (c *checker) address(path, text string, plain func(*url.URL) bool) {
+// address checks a web address; plain tells where it may be plain http, and want says so. An empty one is no problem.
+func (c *checker) address(path, text, want string, plain func(*url.URL) bool) {
 	if text == "" {
 		return
 	}
@@ -73,7 +77,7 @@ func (c *checker) address(path, text string, plain func(*url.URL) bool) {
 	case strings.Contains(text, "#"):
 		c.add(path, "%q has a fragment: remove what follows #", clip(text))
 	case u.Scheme == "http" && !plain(u):
-		c.add(path, "%q is not safe on the way: want https", clip(text))
+		c.add(path, "%q is not safe on the way: want %s", clip(text), want)
 	}
 }
 
