@@ -25,8 +25,9 @@ import (
 // smsSender sends text messages; see package sms. An error whose chain has InvalidNumber() true is the number's fault,
 // every other one the gateway's.
 type smsSender interface {
-	// Send sends a text to a number in international notation.
-	Send(ctx context.Context, to, text string) error
+	// Send sends a text to a number in international notation. The code inside it goes along, for gateways that write
+	// texts of their own.
+	Send(ctx context.Context, to, text, code string) error
 }
 
 // stepUps counts the tries at codes, and keeps which were right; see sqlstore.Store.
@@ -112,7 +113,7 @@ func (b *Browser) sendCode(ctx context.Context, a *store.Authorization, client s
 	if err := b.keep(ctx, a, next); err != nil {
 		return err
 	}
-	if err = b.sendText(ctx, number, b.smsText(a.Language, code, client)); err == nil {
+	if err = b.sendText(ctx, number, b.smsText(a.Language, code, client), code); err == nil {
 		return nil
 	}
 	if before.State == store.SteppingUp {
@@ -128,11 +129,11 @@ func (b *Browser) sendCode(ctx context.Context, a *store.Authorization, client s
 	return stepUpUnsent.Because(err).About(audit.Reason("gateway"))
 }
 
-func (b *Browser) sendText(ctx context.Context, number, text string) error {
+func (b *Browser) sendText(ctx context.Context, number, text, code string) error {
 	if b.SMS == nil {
 		return errors.New("there is no SMS gateway")
 	}
-	return b.SMS.Send(ctx, number, text)
+	return b.SMS.Send(ctx, number, text, code)
 }
 
 // smsText is the message. Its last line lets browsers fill the code in, on our pages only (WebKit, origin-bound codes).

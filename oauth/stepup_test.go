@@ -23,16 +23,17 @@ type textMessages struct {
 	mu    sync.Mutex
 	to    []string
 	texts []string
+	codes []string // for gateways that write texts of their own
 	err   error
 }
 
-func (m *textMessages) Send(_ context.Context, to, text string) error {
+func (m *textMessages) Send(_ context.Context, to, text, code string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return m.err
 	}
-	m.to, m.texts = append(m.to, to), append(m.texts, text)
+	m.to, m.texts, m.codes = append(m.to, to), append(m.texts, text), append(m.codes, code)
 	return nil
 }
 
@@ -49,6 +50,9 @@ func (m *textMessages) code(t *testing.T) string {
 	found := codeInText.FindStringSubmatch(m.texts[len(m.texts)-1])
 	if found == nil {
 		t.Fatalf("no code in %q", m.texts[len(m.texts)-1])
+	}
+	if beside := m.codes[len(m.codes)-1]; beside != found[1] {
+		t.Errorf("%q is beside the code %q", beside, found[1])
 	}
 	return found[1]
 }

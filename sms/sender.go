@@ -105,9 +105,9 @@ func NewSender(config Config, source settingsSource, numbers limiter, log *slog.
 	return &Sender{config: config, settings: source, numbers: numbers, log: log, now: now}
 }
 
-// Send sends a text to a phone number. Errors: *Refused.
-func (s *Sender) Send(ctx context.Context, to, text string) error {
-	return s.Deliver(ctx, Message{To: to, Text: text})
+// Send sends a text to a phone number, and the code inside it, "" for none. Errors: *Refused.
+func (s *Sender) Send(ctx context.Context, to, text, code string) error {
+	return s.Deliver(ctx, Message{To: to, Text: text, Code: code})
 }
 
 // Deliver sends a message: the senders of message, settings and gateway are tried one after the other, each once, until the

@@ -282,7 +282,7 @@ func TestRefusals(t *testing.T) {
 			if tc.arrange != nil {
 				tc.arrange(b)
 			}
-			err := b.Send(t.Context(), tc.to, text)
+			err := b.Send(t.Context(), tc.to, text, "")
 			var refused *sms.Refused
 			if !errors.As(err, &refused) || *refused != tc.want {
 				t.Errorf("error %+v, want %+v", err, tc.want)
@@ -306,15 +306,15 @@ func TestOneNumberGetsSoMany(t *testing.T) {
 	b := start(t, 0, nil)
 	limited := sms.NewSender(sms.Config{AllowPrivate: outbound.Loopback()}, b.source, &quota{left: 2}, slog.New(slog.DiscardHandler), time.Now)
 	for range 2 {
-		if err := limited.Send(t.Context(), number, text); err != nil {
+		if err := limited.Send(t.Context(), number, text, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var refused *sms.Refused
-	if err := limited.Send(t.Context(), "06-12345678", text); !errors.As(err, &refused) || refused.Class != sms.Throttled {
+	if err := limited.Send(t.Context(), "06-12345678", text, ""); !errors.As(err, &refused) || refused.Class != sms.Throttled {
 		t.Errorf("third message: %v, want throttled", err)
 	}
-	if err := limited.Send(t.Context(), "+31687654321", text); err != nil {
+	if err := limited.Send(t.Context(), "+31687654321", text, ""); err != nil {
 		t.Errorf("another number: %v", err)
 	}
 	if n := len(b.gateway.Texts()); n != 3 {
@@ -330,12 +330,12 @@ func TestSlots(t *testing.T) {
 	limited := sms.NewSender(sms.Config{AllowPrivate: outbound.Loopback(), AtOnce: 1, Timeout: time.Minute}, b.source, &quota{left: 100},
 		slog.New(slog.DiscardHandler), time.Now)
 	first := make(chan error)
-	go func() { first <- limited.Send(ctx, number, text) }()
+	go func() { first <- limited.Send(ctx, number, text, "") }()
 	waiting, giveUp := context.WithTimeout(t.Context(), tooShort)
 	defer giveUp()
 	var refused *sms.Refused
 	for refused == nil || refused.Class != sms.Throttled { // until the first one has the slot
-		if err := limited.Send(waiting, number, text); !errors.As(err, &refused) {
+		if err := limited.Send(waiting, number, text, ""); !errors.As(err, &refused) {
 			t.Fatalf("second message: %v", err)
 		}
 	}
@@ -344,7 +344,7 @@ func TestSlots(t *testing.T) {
 		t.Errorf("first message: %v, want a refusal", err)
 	}
 	b.gateway.Delay(0)
-	if err := limited.Send(t.Context(), number, text); err != nil {
+	if err := limited.Send(t.Context(), number, text, ""); err != nil {
 		t.Errorf("after the slot is free: %v", err)
 	}
 }
@@ -356,11 +356,11 @@ func TestTwilioAnswersAreReadToTheEnd(t *testing.T) {
 	b.twilio.FailNext(20, http.StatusBadRequest, "21211")
 	for range 20 {
 		var refused *sms.Refused
-		if err := limited.Send(t.Context(), number, text); !errors.As(err, &refused) || refused.Class != sms.NumberRefused {
+		if err := limited.Send(t.Context(), number, text, ""); !errors.As(err, &refused) || refused.Class != sms.NumberRefused {
 			t.Fatal(err)
 		}
 	}
-	if err := limited.Send(t.Context(), number, text); err != nil {
+	if err := limited.Send(t.Context(), number, text, ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -372,7 +372,7 @@ func TestChangedSettingsAreUsed(t *testing.T) {
 		d := b.source.snapshot.Document
 		d.SMS.Gateway = id
 		b.source.snapshot = settings.NewSnapshot(2, d)
-		if err := b.Send(t.Context(), number, text); err != nil {
+		if err := b.Send(t.Context(), number, text, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // inbox is a phone that gets text messages.
 type inbox struct{ texts []string }
 
-func (i *inbox) Send(_ context.Context, _, text string) error {
+func (i *inbox) Send(_ context.Context, _, text, _ string) error {
 	i.texts = append(i.texts, text)
 	return nil
 }
