@@ -65,6 +65,14 @@ var (
 	}
 )
 
+// badParameter is authorizeInvalid about one parameter, whose name and problem the developer of the client may read; neither is
+// taken from the request.
+func badParameter(name, reason string) outcome.Failure {
+	failure := authorizeInvalid.About(audit.Detail("field", name), audit.Reason(reason))
+	failure.Text = name + ": " + reason
+	return failure
+}
+
 // The limits of the parameters, in bytes.
 const (
 	maxQuery = 8 << 10

@@ -52,15 +52,15 @@ func (r *authorizeRequest) checkForm() error {
 	case r.get("request_uri") != "":
 		return authorizeRequestURI.About(audit.Detail("field", "request_uri"))
 	case r.get("response_type") == "":
-		return authorizeInvalid.About(audit.Detail("field", "response_type"), audit.Reason("missing"))
+		return badParameter("response_type", "missing")
 	case len(r.get("state")) > maxState:
-		return authorizeInvalid.About(audit.Detail("field", "state"), audit.Reason("too long"))
+		return badParameter("state", "too long")
 	case len(r.get("nonce")) > maxNonce:
-		return authorizeInvalid.About(audit.Detail("field", "nonce"), audit.Reason("too long"))
+		return badParameter("nonce", "too long")
 	case !visible(r.get("state")):
-		return authorizeInvalid.About(audit.Detail("field", "state"), audit.Reason("malformed"))
+		return badParameter("state", "malformed")
 	case !visible(r.get("nonce")):
-		return authorizeInvalid.About(audit.Detail("field", "nonce"), audit.Reason("malformed"))
+		return badParameter("nonce", "malformed")
 	}
 	if err := r.checkMode(); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (r *authorizeRequest) checkMode() error {
 		r.mode = modeForm
 		return nil
 	}
-	return authorizeInvalid.About(audit.Detail("field", "response_mode"), audit.Reason("unsupported"))
+	return badParameter("response_mode", "unsupported")
 }
 
 // visible tells whether a text consists of VSCHAR alone (RFC 6749 appendix A): anything else would not come back as it was.
@@ -135,7 +135,7 @@ func (r *authorizeRequest) checkPKCE() error {
 		r.plain = true
 		return nil
 	}
-	return authorizeInvalid.About(audit.Detail("field", "code_challenge"), audit.Reason(reason))
+	return badParameter("code_challenge", reason)
 }
 
 // checkScope is step 8.
@@ -152,16 +152,16 @@ func (r *authorizeRequest) checkPrompt() error {
 	r.prompt = strings.Fields(r.get("prompt"))
 	for _, p := range r.prompt {
 		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {
-			return authorizeInvalid.About(audit.Detail("field", "prompt"), audit.Reason("unknown"))
+			return badParameter("prompt", "unknown")
 		}
 	}
 	if r.asks("none") && len(r.prompt) > 1 {
-		return authorizeInvalid.About(audit.Detail("field", "prompt"), audit.Reason("none is not alone"))
+		return badParameter("prompt", "none is not alone")
 	}
 	if age := r.get("max_age"); age != "" {
 		seconds, err := strconv.ParseUint(age, 10, 31)
 		if err != nil {
-			return authorizeInvalid.About(audit.Detail("field", "max_age"), audit.Reason("malformed"))
+			return badParameter("max_age", "malformed")
 		}
 		r.maxAge = int(seconds)
 	}
@@ -175,9 +175,9 @@ func (r *authorizeRequest) checkNonce() error {
 	case !r.responseType.idToken():
 		return nil
 	case r.get("nonce") == "":
-		return authorizeInvalid.About(audit.Detail("field", "nonce"), audit.Reason("missing"))
+		return badParameter("nonce", "missing")
 	case !slices.Contains(r.scopes, scopeOpenID):
-		return authorizeInvalid.About(audit.Detail("field", "scope"), audit.Reason("an ID token needs openid"))
+		return badParameter("scope", "an ID token needs openid")
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (b *Browser) checkHint(ctx context.Context, r *authorizeRequest) error {
 		return fmt.Errorf("verify id_token_hint: %w", err)
 	}
 	if err != nil || claims.Issuer != b.Issuer || claims.Subject == "" {
-		return authorizeInvalid.Because(err).About(audit.Detail("field", "id_token_hint"), audit.Reason("not an ID token of this server"))
+		return badParameter("id_token_hint", "not an ID token of this server").Because(err)
 	}
 	r.hinted = claims.Subject
 	return nil

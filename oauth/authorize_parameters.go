@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"tokenserver/audit"
 	"tokenserver/internal/settings"
 	"tokenserver/internal/strictjson"
 )
@@ -36,12 +35,12 @@ func (r *authorizeRequest) checkCustom() error {
 	}{{providerFamily, &r.providerParams}, {hookFamily, &r.hookParams}} {
 		values, reason := r.family(family.name)
 		if reason != "" {
-			return authorizeInvalid.About(audit.Detail("field", family.name), audit.Reason(reason))
+			return badParameter(family.name, reason)
 		}
 		*family.into = values
 	}
 	if idp := r.get("external_idp"); len(idp) > maxExternalIDP || !visible(idp) {
-		return authorizeInvalid.About(audit.Detail("field", "external_idp"), audit.Reason("malformed"))
+		return badParameter("external_idp", "malformed")
 	}
 	return nil
 }
@@ -93,7 +92,7 @@ func (r *authorizeRequest) checkClaims() error {
 		r.essentialACR, err = essentialACR(text)
 	}
 	if err != nil {
-		return authorizeInvalid.Because(err).About(audit.Detail("field", "claims"), audit.Reason("malformed"))
+		return badParameter("claims", "malformed").Because(err)
 	}
 	return nil
 }
@@ -161,5 +160,5 @@ func (r *authorizeRequest) checkACR() error {
 	if reason == "" {
 		return nil
 	}
-	return authorizeInvalid.About(audit.Detail("field", "acr_values"), audit.Reason(reason))
+	return badParameter("acr_values", reason)
 }

@@ -132,6 +132,28 @@ func TestAuthorizeAnswersTheClient(t *testing.T) {
 	}
 }
 
+// TestAuthorizeNamesTheParameter: the developer of a client reads what to change.
+func TestAuthorizeNamesTheParameter(t *testing.T) {
+	s := newBrowserServer(t)
+	for want, query := range map[string]url.Values{
+		"code_challenge: missing":                       parameters("asking", "code_challenge", "", "code_challenge_method", ""),
+		"code_challenge: method not S256":               parameters("web", "code_challenge", goodChallenge),
+		"code_challenge: malformed":                     parameters("web", "code_challenge", "abc", "code_challenge_method", "S256"),
+		"response_type: missing":                        parameters("web", "response_type", ""),
+		"prompt: none is not alone":                     parameters("web", "prompt", "none login"),
+		"max_age: malformed":                            parameters("web", "max_age", "-1"),
+		"nonce: too long":                               parameters("web", "nonce", strings.Repeat("n", 513)),
+		"response_mode: unsupported":                    parameters("web", "response_mode", "fragment"),
+		"id_token_hint: not an ID token of this server": parameters("web", "id_token_hint", "x"),
+	} {
+		a := s.visitor(t).get("/oauth/authorize?" + query.Encode())
+		if got := answerOf(t, a).Query().Get("error_description"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		wantCodes(t, s, audit.AuthzRequestInvalid)
+	}
+}
+
 func TestAuthorizeWithoutAnyProvider(t *testing.T) {
 	s := newBrowserServer(t)
 	s.document.IdentityProviders = nil
