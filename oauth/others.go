@@ -124,12 +124,14 @@ func (h *Handler) foresee(ctx context.Context, r *tokenRequest, q question) (*fo
 		return nil, fmt.Errorf("encode attributes: %w", err)
 	}
 	if !q.settled {
-		if f.refusal = h.settle(ctx, r, q, account, f); f.refusal != nil {
-			return f, nil //nolint:nilerr // it counts when the token turns out right
-		}
+		f.refusal = h.settle(ctx, r, q, account, f)
 	}
-	if slices.Contains(f.scopes, scopeOpenID) {
+	if f.refusal == nil && slices.Contains(f.scopes, scopeOpenID) {
 		f.claims, f.refusal = h.said(ctx, r.settings, hooksOf(r.client), account, f.scopes, q.params, idTokenFailed)
+	}
+	var failure outcome.Failure
+	if errors.As(f.refusal, &failure) {
+		f.refusal = failure.About(audit.User(q.userID))
 	}
 	return f, nil
 }
