@@ -192,11 +192,21 @@ func (s *fakeServer) seal(claims jwt.MapClaims, signer *phone.Key, typ, kid stri
 	return sealed
 }
 
-func (s *fakeServer) fetch(w http.ResponseWriter, r *http.Request) {
-	proof := text(s.body(r))("proof")
+// receive keeps a proof and tells whether the answer to it is to be lost. A repeat may come while the first is still there.
+func (s *fakeServer) receive(proof string) (cut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.proofs = append(s.proofs, proof)
 	if s.cut > 0 {
 		s.cut--
+		return true
+	}
+	return false
+}
+
+func (s *fakeServer) fetch(w http.ResponseWriter, r *http.Request) {
+	proof := text(s.body(r))("proof")
+	if s.receive(proof) {
 		panic(http.ErrAbortHandler)
 	}
 	typ := phone.TypeFetch
