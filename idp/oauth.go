@@ -79,6 +79,7 @@ func (o *OAuth) start(c echo.Context) error {
 	if err != nil {
 		return ended(err, signInGone)
 	}
+	audit.Admit(c.Request().Context()) // what fails from here on is not the doing of whoever sits at the browser
 	p, err := configured(o.Settings, a, settings.OIDCProvider, settings.OAuthProvider)
 	if err != nil {
 		return failed(c, o.Journey, a, err)

@@ -2,6 +2,9 @@ package idp
 
 import (
 	"context"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -84,7 +87,7 @@ func (o *OAuth) callback(c echo.Context) error {
 func (o *OAuth) identity(ctx context.Context, p *settings.IdentityProvider, a store.Authorization, trip roundTrip, answer web.Form) (store.Identity, error) {
 	upstream := upstreamOf(p)
 	m, discovery := o.Client.Directory.Metadata(ctx, upstream)
-	if discovery == nil && foreign(m, answer["iss"]) {
+	if discovery == nil && (foreign(m, answer["iss"]) || !upstream.OpenID() && o.ofAnother(p, answer["iss"])) {
 		return store.Identity{}, missingGrant.About(audit.Detail("idp", p.ID), audit.Reason("answer of another issuer"))
 	}
 	if err := granted(p, answer); err != nil {
@@ -120,6 +123,28 @@ func foreign(m oidc.Metadata, issuer string) bool {
 		return m.NamesIssuer
 	}
 	return issuer != m.Issuer
+}
+
+// ofAnother tells whether an answer to a question to a plain OAuth server says that it comes from another provider of the
+// settings. Its code must not be shown to this one (RFC 9700 §4.4).
+func (o *OAuth) ofAnother(p *settings.IdentityProvider, issuer string) bool {
+	from := hostOf(issuer)
+	if from == "" || from == hostOf(p.OAuth.AuthorizationURL) {
+		return false
+	}
+	providers := o.Settings.Current().Document.IdentityProviders
+	return slices.ContainsFunc(providers, func(other settings.IdentityProvider) bool {
+		return other.OAuth != nil && (from == hostOf(other.OAuth.Issuer) || from == hostOf(other.OAuth.AuthorizationURL))
+	})
+}
+
+// hostOf returns host and port of an address, "" when it has none.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
 }
 
 // granted checks that there is a code. Errors: outcome.Failure.

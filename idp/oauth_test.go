@@ -262,6 +262,25 @@ func TestProviderErrors(t *testing.T) {
 			recorded(t, s.Env, codes(audit.IDPOauthMissingAccessGrant), "idp", tc.provider, "reason", tc.reason)
 		})
 	}
+	for iss, want := range map[string]string{
+		"https://honest.example":   "client server_error" + noGrant, // of the settings: its code would reach the wrong server
+		"https://unheard.example/": "on",                            // plain OAuth servers may call themselves what they like
+	} {
+		t.Run("plain OAuth, answer of "+iss, func(t *testing.T) {
+			s := newAbroad(t)
+			document := s.Settings.Current().Document
+			s.configure(append(document.IdentityProviders, settings.IdentityProvider{
+				ID: "honest", Type: settings.OIDCProvider, OAuth: &settings.OAuthSection{Issuer: "https://honest.example"},
+			})...)
+			s.provider.Lie(standin.OpenIDLies{Redirect: func(a url.Values) { a.Set("iss", iss) }})
+			answered(t, s.signIn(t, "plain", nil), want)
+			if want == "on" {
+				recorded(t, s.Env, codes())
+				return
+			}
+			recorded(t, s.Env, codes(audit.IDPOauthMissingAccessGrant), "idp", "plain", "reason", "answer of another issuer")
+		})
+	}
 	t.Run("issuer not promised", func(t *testing.T) {
 		s := newAbroad(t)
 		s.provider.Lie(standin.OpenIDLies{
@@ -384,9 +403,16 @@ func TestOAuthStart(t *testing.T) {
 	answered(t, s.visit(t, "eve's", s.oauth.SignInURL("t1")), pageGone)
 	recorded(t, s.Env, codes(audit.AuthzRequestInvalid), "reason", "another browser")
 	s.provider.Lie(endpoint("/.well-known/openid-configuration", 503, "{}"))
+	s.Shell.Budget = spendsNothing{t} // the trouble is the provider's, not the address's
 	answered(t, s.visit(t, "ann's", s.oauth.SignInURL("t1")), "client temporarily_unavailable the identity provider does not answer")
 	recorded(t, s.Env, codes(audit.IDPOauthDiscoveryFailed), "idp", "oidc", "reason", "discovery refused", "status", "503")
 }
+
+// spendsNothing is a budget for failures of which nothing may be spent.
+type spendsNothing struct{ t *testing.T }
+
+func (spendsNothing) Exhausted(context.Context, string) bool { return false }
+func (s spendsNothing) Spend(context.Context, string)        { s.t.Error("spent of the budget for garbage") }
 
 // TestRefusedByJourney: somebody whom the server does not want is told so by the client.
 func TestRefusedByJourney(t *testing.T) {

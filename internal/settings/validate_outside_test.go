@@ -265,6 +265,27 @@ func TestValidateTheOutside(t *testing.T) {
 			want: `identity_providers[4].header.attribute_whitelist[0].from: is missing: want query: and the name of a parameter`,
 		},
 		{
+			name: "level of a parameter", change: func(d *document) {
+				provider(d, proxy).AttributeMappings = nil
+				provider(d, proxy).Header.Attributes = []settings.AttributeMapping{{From: "query:loa", To: "authenticationLevel"}}
+			},
+			want: `identity_providers[4].header.attribute_whitelist[0].from: anybody can set a parameter: want a header for authenticationLevel`,
+		},
+		{
+			name: "user id of a parameter, by way of a mapping", change: func(d *document) {
+				provider(d, proxy).AttributeMappings = []settings.AttributeMapping{{From: "device", To: "userId"}}
+				provider(d, proxy).Header.Attributes = []settings.AttributeMapping{{From: "query:device", To: "device"}}
+			},
+			want: `identity_providers[4].header.attribute_whitelist[0].from: anybody can set a parameter: want a header for userId`,
+		},
+		{
+			name: "phone number of a parameter", change: func(d *document) {
+				provider(d, proxy).AttributeMappings = nil
+				provider(d, proxy).Header.Attributes = []settings.AttributeMapping{{From: "query:tel", To: "phone_number"}}
+			},
+			want: `identity_providers[4].header.attribute_whitelist[0].from: anybody can set a parameter: want a header for phone_number`,
+		},
+		{
 			name: "attribute of no header", change: func(d *document) {
 				provider(d, proxy).Header.Attributes = []settings.AttributeMapping{{From: "X Mail", To: "email"}, {From: "query:device", To: "device"}}
 			},

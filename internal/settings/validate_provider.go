@@ -221,7 +221,7 @@ func (c *checker) headerSection(path string, p *IdentityProvider) {
 	if h.TimeHeader != "" {
 		c.identifier(path+".authentication_time_header", h.TimeHeader, headerShape)
 	}
-	c.whitelist(path+".attribute_whitelist", h.Attributes)
+	c.whitelist(path+".attribute_whitelist", p)
 	if len(h.TrustedProxies) == 0 && !p.Disabled {
 		c.add(path+".trusted_proxies", "is empty: everybody could claim to be anybody; want the networks of the reverse proxies, or disabled: true")
 	}
@@ -239,15 +239,39 @@ func (c *checker) headerSection(path string, p *IdentityProvider) {
 }
 
 // whitelist checks what becomes of headers and of parameters of the authorization request.
-func (c *checker) whitelist(path string, list []AttributeMapping) {
-	c.mappings(path, list)
-	for i, m := range list {
+func (c *checker) whitelist(path string, p *IdentityProvider) {
+	c.mappings(path, p.Header.Attributes)
+	for i, m := range p.Header.Attributes {
 		if name, is := m.QueryParameter(); is {
 			c.identifier(fmt.Sprintf("%s[%d].from", path, i), name, parameterShape)
+			if trusted := p.trustedName(m.To); trusted != "" {
+				c.add(fmt.Sprintf("%s[%d].from", path, i), "anybody can set a parameter: want a header for %s", trusted)
+			}
 		} else if m.From != "" {
 			c.identifier(fmt.Sprintf("%s[%d].from", path, i), m.From, headerShape)
 		}
 	}
+}
+
+// trustedName returns the name under which the server acts upon an attribute that the provider calls so; "" when it only
+// passes it on.
+func (p *IdentityProvider) trustedName(name string) string {
+	names := []string{name}
+	if len(p.AttributeMappings) > 0 {
+		names = nil
+	}
+	for _, m := range p.AttributeMappings {
+		if m.From == name {
+			names = append(names, m.To)
+		}
+	}
+	for _, name := range names {
+		switch name {
+		case "userId", "authenticationLevel", "phoneNumber", "phone_number":
+			return name
+		}
+	}
+	return ""
 }
 
 // ParseNetwork reads a network such as 10.0.0.0/8, or one address.
