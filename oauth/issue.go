@@ -69,6 +69,9 @@ func (b *Browser) customize(ctx context.Context, a *store.Authorization, s *sett
 	case len(answer.Scopes) == 0:
 		return nil, hookLeftNothing.About(audit.Reason("hook removed all scopes"), audit.Detail("hook", hook.ID), audit.List("scopes", answer.Removed))
 	}
+	if err := fewEnough(answer.Claims); err != nil {
+		return nil, hookFailed.Because(err).About(audit.Detail("hook", hook.ID), audit.Reason("claims too large"))
+	}
 	a.Scopes = answer.Scopes
 	return answer.Claims, nil
 }

@@ -183,10 +183,19 @@ func (h *Handler) customized(ctx context.Context, r *tokenRequest, q hooks.Token
 	if len(answer.Scopes) == 0 && len(q.Scopes) > 0 {
 		return hooks.TokenAnswer{}, tokenScopeInvalid.About(audit.Reason("hook removed all scopes"), audit.List("scopes", q.Scopes))
 	}
-	if text, err := json.Marshal(answer.Claims); err != nil || len(text) > mostHookClaims {
+	if err := fewEnough(answer.Claims); err != nil {
 		return hooks.TokenAnswer{}, tokenHookFailed.Because(err).About(audit.Detail("hook", hook.ID), audit.Reason("claims too large"))
 	}
 	return answer, nil
+}
+
+// fewEnough refuses claims of a hook that would make an access token too large.
+func fewEnough(claims map[string]any) error {
+	text, err := json.Marshal(claims)
+	if err == nil && len(text) > mostHookClaims {
+		err = fmt.Errorf("%d bytes of claims", len(text))
+	}
+	return err
 }
 
 // said returns the claims about a person as the hook among a client's wants them; failure is that of the hook.

@@ -139,6 +139,10 @@ func TestTokenHook(t *testing.T) {
 		},
 		{name: "removes all", says: `{"removeScopes":["pay","read","openid"]}`, error: "invalid_scope", audit: audit.AuthzRequestScopeInvalid},
 		{name: "no answer", status: 500, error: "server_error", audit: audit.WebHookCustomizeAccessTokenFailed},
+		{
+			name: "adds too much", says: `{"additionalClaims":{"big":"` + strings.Repeat("x", 5000) + `"}}`, error: "server_error",
+			audit: audit.WebHookCustomizeAccessTokenFailed,
+		},
 		{name: "malformed", says: `{"removeScopes":{}}`, error: "server_error", audit: audit.WebHookCustomizeAccessTokenFailed},
 		{name: "no answer, passed over", status: 500, open: true, scopes: "read pay openid", audit: audit.AuthzRequestGrantCreated},
 	} {

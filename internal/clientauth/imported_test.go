@@ -120,3 +120,28 @@ func TestWhoGivesUpWaitingIsTold(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A client begins with many requests at once: whoever waited behind the first success does not work as hard again,
+// though the settings of the request still hold the imported hash.
+func TestImportedSecretIsWorkedOutOnce(t *testing.T) {
+	k, s := importedKit(t, 1000)
+	before := s.Current()
+	try := func(ctx context.Context, id, secret string) error {
+		_, err := k.service.Authenticate(ctx, before, clientauth.Credentials{Basic: true, BasicID: id, BasicSecret: secret})
+		return err
+	}
+	if err := try(t.Context(), "shop", importedSecret); err != nil {
+		t.Fatal(err)
+	}
+	k.service.Slow <- struct{}{} // whoever wants to work has to wait, and gives up
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	if err := try(ctx, "shop", importedSecret); err != nil {
+		t.Errorf("the same secret again: %v", err)
+	}
+	for _, other := range [][2]string{{"shop", "another"}, {"desk", importedSecret}} {
+		if err := try(ctx, other[0], other[1]); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s, %s: %v", other[0], other[1], err)
+		}
+	}
+}

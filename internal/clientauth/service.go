@@ -27,7 +27,8 @@ type Service struct {
 	Issuer        string // the audience of assertions
 	Now           func() time.Time
 
-	pems sync.Map // PEM text → crypto.PublicKey
+	pems  sync.Map // PEM text → crypto.PublicKey
+	found sync.Map // settled → keyed hash of the secret
 }
 
 // installations is what client authentication needs of the store.
