@@ -89,6 +89,7 @@ func newKit(t testing.TB) *kit {
 		Hooks: &hooks.Service{
 			Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: env.Issuer, Now: env.Now, NewID: env.NewID, Log: env.Log,
 		},
+		Book: env.Store,
 		People: &people.Service{
 			Accounts: env.Store, Settings: env.Settings, Clients: env.Store, Cache: env.Redis, Keys: env.Keys, Log: env.Log, Now: env.Now,
 			Source: outbound.New(outbound.Config{AllowPrivate: outbound.Loopback()}),

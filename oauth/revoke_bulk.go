@@ -77,14 +77,19 @@ func (h *Handler) revokeProfile(c echo.Context) error {
 		return h.nothing(c, err)
 	}
 	return h.ending(c, func(ctx context.Context) error {
+		// The profile before its tokens, as everywhere: the other order could deadlock with a refresh.
+		_, err := h.Book.LockProfile(ctx, client.ID, profile.ProfileID)
+		if errors.Is(err, store.ErrNotFound) { // another request was faster
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		count, err := h.Tokens.RevokeProfile(ctx, client.ID, profile.ProfileID)
 		if err != nil {
 			return err
 		}
 		err = h.Profiles.RemoveProfile(ctx, client.ID, profile.ProfileID, "")
-		if errors.Is(err, store.ErrNotFound) { // another request was faster
-			return nil
-		}
 		h.Audit.Record(ctx, audit.TokenRevokeProfileSuccess, audit.User(profile.UserID), audit.Profile(profile.ProfileID),
 			audit.Count("count", count))
 		return err

@@ -21,6 +21,7 @@ type Service struct {
 type installations interface {
 	LockInstallation(ctx context.Context, clientID string) (store.Installation, error)
 	LockProfile(ctx context.Context, clientID, profileID string) (store.Profile, error)
+	ProfilesOf(ctx context.Context, clientID string) ([]store.Profile, error)
 	DeleteProfile(ctx context.Context, clientID, profileID string) error
 	// DeleteInstallation removes the profiles too.
 	DeleteInstallation(ctx context.Context, clientID string) error
@@ -87,14 +88,19 @@ func (s *Service) RemoveInstallation(ctx context.Context, clientID string) error
 	if _, err := s.Installations.LockInstallation(ctx, clientID); err != nil {
 		return fmt.Errorf("remove installation: %w", err)
 	}
-	list, err := s.Enrollments.EnrollmentsOfClient(ctx, clientID)
+	profiles, err := s.Installations.ProfilesOf(ctx, clientID)
 	if err != nil {
 		return fmt.Errorf("remove installation: %w", err)
 	}
-	for _, e := range list { // profiles before enrollments, as everywhere: the other order could deadlock with an answer
-		if _, err := s.Installations.LockProfile(ctx, clientID, e.ProfileID); err != nil && !errors.Is(err, store.ErrNotFound) {
+	// Profiles before enrollments and tokens, as everywhere: the other order could deadlock with an answer or a refresh.
+	for _, p := range profiles {
+		if _, err := s.Installations.LockProfile(ctx, clientID, p.ProfileID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("remove installation: %w", err)
 		}
+	}
+	list, err := s.Enrollments.EnrollmentsOfClient(ctx, clientID)
+	if err != nil {
+		return fmt.Errorf("remove installation: %w", err)
 	}
 	for _, e := range list {
 		if err := s.removeEnrollment(ctx, e.ID, store.InvalidRequest, ""); err != nil && !errors.Is(err, store.ErrNotFound) {
