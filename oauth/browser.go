@@ -51,6 +51,7 @@ type Browser struct {
 	Scopes         scopeVerifier
 	SMS            smsSender // nil = no text message can be sent
 	StepUps        stepUps
+	StepUpWrong    limiter // codes of text messages, by user
 	Pages          *pages.Pages
 }
 

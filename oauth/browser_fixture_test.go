@@ -184,7 +184,7 @@ func (s *browserServer) wire(t *testing.T) {
 			Store: e.Redis, Jobs: e.Store, Tokens: s.tokens, Marks: revocations, Settings: e.Settings, Wake: func(string) {}, Now: e.Now, NewID: e.NewID,
 		}, Consents: e.Store, Installations: e.Store, Pages: set,
 		Devices: e.Redis, WebEntries: e.Redis, Profiles: e.Store, Marks: e.Store, Guesses: limit(e, "user-codes", 5),
-		People: person, Accounts: e.Store, Tokens: s.tokens, StepUps: e.Store, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
+		People: person, Accounts: e.Store, Tokens: s.tokens, StepUps: e.Store, StepUpWrong: limit(e, "step-up", 10), Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
 		Hooks:   &hooks.Service{Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID, Log: e.Log},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}

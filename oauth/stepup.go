@@ -50,6 +50,10 @@ var (
 	stepUpCode = outcome.Failure{
 		Code: outcome.AccessDenied, Audit: audit.SMSStepUpCodeInvalid, Text: "the code is not correct",
 	}
+	// stepUpLocked is beyond the tries of a sign-in: whoever has the password alone must not begin one sign-in after another.
+	stepUpLocked = outcome.Failure{
+		Code: outcome.AccessDenied, Audit: audit.SMSStepUpCodeInvalid, Text: "too many codes were tried, try again later",
+	}.About(audit.Reason("limit of the user"))
 	stepUpNumber = outcome.Failure{
 		Code: outcome.AccessDenied, Audit: audit.SMSAuthInitFailurePhoneNumberInvalidOrMissing, Text: "there is no phone number for a text message",
 	}
@@ -82,6 +86,9 @@ func (b *Browser) stepUpPage(c echo.Context) error {
 		return b.elsewhere(c, a, err)
 	}
 	if a.State == store.Identified {
+		if b.StepUpWrong.Exceeded(a.UserID) {
+			return b.breakOff(c, a, stepUpLocked)
+		}
 		if err := b.sendCode(ctx, &a, client.name()); err != nil {
 			return b.elsewhere(c, a, err)
 		}
@@ -276,8 +283,11 @@ func (b *Browser) tryCode(c echo.Context, a store.Authorization, client requeste
 	if !b.Now().Before(a.SMSExpiresAt) {
 		return b.breakOff(c, a, stepUpCode.About(audit.Reason("expired")))
 	}
+	if b.StepUpWrong.Exceeded(a.UserID) {
+		return b.breakOff(c, a, stepUpLocked)
+	}
 	code = strings.ReplaceAll(code, " ", "")
-	tries := 0
+	tries, wrong := 0, false
 	err := b.Store.InTx(ctx, func(ctx context.Context) error {
 		var err error
 		tries, err = b.StepUps.CountStepUp(ctx, a.ID, smsTries, b.Now())
@@ -288,7 +298,7 @@ func (b *Browser) tryCode(c echo.Context, a store.Authorization, client requeste
 		case err != nil:
 			return err
 		}
-		if !b.Keys.Equal(secret.ForSMSCode, a.SMSCode, a.ID, code) {
+		if wrong = !b.Keys.Equal(secret.ForSMSCode, a.SMSCode, a.ID, code); wrong {
 			failure := stepUpCode.About(audit.Count("attempt", tries), audit.Count("max", smsTries))
 			if tries >= smsTries {
 				failure = failure.About(audit.Reason("limit"))
@@ -298,6 +308,9 @@ func (b *Browser) tryCode(c echo.Context, a store.Authorization, client requeste
 		b.Audit.Record(ctx, audit.SMSAuthAuthenticated, audit.Flag("step_up", true))
 		return b.StepUps.MarkStepUp(ctx, a.ID)
 	})
+	if wrong {
+		b.StepUpWrong.Spend(ctx, a.UserID)
+	}
 	var failure outcome.Failure
 	switch {
 	case errors.As(err, &failure) && tries >= smsTries:

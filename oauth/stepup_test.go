@@ -311,6 +311,37 @@ func TestStepUpWrongCode(t *testing.T) {
 	})
 }
 
+// TestStepUpGuessesOfOneUser: who begins one sign-in after another gets no more tries, no message, and no code at last.
+func TestStepUpGuessesOfOneUser(t *testing.T) {
+	s, messages := stepping(t)
+	v, waiting := atStepUp(t, s)
+	right := messages.code(t)
+	for range 4 {
+		page := v.get("/oauth/authorize?" + parameters("web").Encode())
+		page = v.follow(page)
+		for range 3 {
+			if page.Status != http.StatusOK {
+				break
+			}
+			page = v.typeCode(page, "code", "nonsense")
+		}
+	}
+	s.Codes(t)
+	if q := answerOf(t, v.typeCode(waiting, "code", right)).Query(); q.Get("error") != "access_denied" {
+		t.Errorf("%v", q)
+	}
+	v.wantCodes(audit.SMSStepUpCodeInvalid)
+	sent := len(messages.to)
+	if q := answerOf(t, v.follow(v.get("/oauth/authorize?"+parameters("web").Encode()))).Query(); q.Get("error") != "access_denied" || len(messages.to) != sent {
+		t.Errorf("%v, %d messages after %d", q, len(messages.to), sent)
+	}
+	v.wantCodes(audit.SMSStepUpCodeInvalid)
+	other := s.visitor(t)
+	if page := other.signIn(parameters("web"), "bob", "attribute.phoneNumber", "+31612345679"); page.Status != http.StatusOK {
+		t.Errorf("another user: %d %s", page.Status, page.Body)
+	}
+}
+
 // TestStepUpGuessesAtOnce: of many guesses at the same time three count, and the right one cannot be among them twice.
 func TestStepUpGuessesAtOnce(t *testing.T) {
 	s, messages := stepping(t)

@@ -23,6 +23,12 @@ const (
 	userCodeWindow = 10 * time.Minute
 )
 
+// Wrong codes of text messages that one user may type before a lock, in however many sign-ins, and how long they count.
+const (
+	wrongStepUps = 15
+	stepUpWindow = time.Hour
+)
+
 // routeOAuth connects the OAuth endpoints with the identity providers that sign users in.
 func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *pages.Pages) {
 	issuer := s.config.Issuer()
@@ -47,6 +53,7 @@ func (s *server) routeOAuth(e *echo.Echo, k kernels, access *api.Access, pages *
 		People:  k.people,
 		Devices: s.redis, WebEntries: s.redis, Profiles: s.sql, Marks: s.sql, Guesses: guesses, Signing: s.ring, Starts: s.perMinute("authorization", s.config.Limits.AuthorizationsPerMinute),
 		Accounts: s.sql, Tokens: k.tokens, Hooks: k.hooks, Scopes: k.scopes, StepUps: s.sql, SMS: s.texts(),
+		StepUpWrong: &ratelimit.Limiter{Counts: s.redis, Name: "step-up", Limit: wrongStepUps, Window: stepUpWindow, Now: s.now},
 	}
 	browser.Providers = s.routeProviders(e, k, browser, pages)
 	h.Providers = browser.Providers

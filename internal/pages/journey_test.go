@@ -120,7 +120,7 @@ func routes(t *testing.T, e *audittest.Env, sets string) ([]func(*echo.Group), *
 		People:  &people.Service{Accounts: e.Store, Settings: e.Settings, Clients: e.Store, Now: e.Now},
 		Devices: e.Redis, WebEntries: e.Redis, Profiles: e.Store, Marks: e.Store,
 		Guesses:  &ratelimit.Limiter{Counts: e.Redis, Name: "user-codes", Limit: 5, Window: 10 * time.Minute, Now: e.Now},
-		Accounts: e.Store, Tokens: tokens, StepUps: e.Store, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
+		Accounts: e.Store, Tokens: tokens, StepUps: e.Store, StepUpWrong: &ratelimit.Limiter{Counts: e.Redis, Name: "step-up", Limit: 10, Window: time.Hour, Now: e.Now}, Scopes: &entitlement.Service{Settings: e.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: e.Now},
 		Hooks:   &hooks.Service{Client: hooks.NewClient(outbound.Loopback()), Sign: ring, Issuer: e.Issuer, Now: e.Now, NewID: e.NewID, Log: e.Log},
 		Signing: ring, Starts: &ratelimit.Limiter{Counts: e.Redis, Name: "starts", Limit: 1000, Window: time.Minute, Now: e.Now},
 	}

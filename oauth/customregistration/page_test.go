@@ -67,7 +67,7 @@ func newPageKit(t *testing.T) *pageKit {
 			Store: k.Redis, Jobs: k.Store, Tokens: k.tokens, Marks: revocations, Settings: k.Settings, Wake: func(string) {}, Now: k.Now, NewID: k.NewID,
 		}, Consents: k.Store, Installations: k.Store, Pages: set,
 		People:  &people.Service{Accounts: k.Store, Settings: k.Settings, Clients: k.Store, Now: k.Now},
-		Devices: k.Redis, Marks: k.Store, Guesses: limit("user-codes"), Accounts: k.Store, Tokens: k.tokens, StepUps: k.Store,
+		Devices: k.Redis, Marks: k.Store, Guesses: limit("user-codes"), Accounts: k.Store, Tokens: k.tokens, StepUps: k.Store, StepUpWrong: limit("step-up"),
 		Scopes: &entitlement.Service{Settings: k.Settings, Client: entitlement.NewClient(outbound.Loopback()), Now: k.Now},
 		Hooks:  k.hook.Service, Signing: ring, Starts: limit("starts"),
 	}
