@@ -104,9 +104,7 @@ func (b *Browser) consentPage(c echo.Context) error {
 		RedirectURI: a.RedirectURI, Posted: append([]pages.Field{{Name: "t", Value: a.ID}, {Name: "csrf_token", Value: token}}, boundFields(a)...),
 	}
 	for _, scope := range open {
-		if text := b.describe(s, scope, a.Language); text != "" {
-			page.Scopes = append(page.Scopes, pages.Asked{Text: text, Once: a.DeviceID != "" || !lasting(s, scope)})
-		}
+		page.Scopes = append(page.Scopes, pages.Asked{Text: b.describe(s, scope, a.Language), Once: a.DeviceID != "" || !lasting(s, scope)})
 	}
 	if c.QueryParam("again") != "" {
 		page.Notice = "consent.again"
@@ -130,7 +128,7 @@ func (b *Browser) elsewhere(c echo.Context, a store.Authorization, err error) er
 }
 
 // describe returns what a scope means to a person: its description in the user's language, else in English, else our own
-// words for the scopes of OpenID Connect, else "".
+// words for the scopes of OpenID Connect, else its name: nobody agrees to what the page does not show.
 func (b *Browser) describe(s *settings.Snapshot, scope, language string) string {
 	if known := s.Scope(scope); known != nil {
 		for _, l := range []string{language, pages.English} {
@@ -139,8 +137,10 @@ func (b *Browser) describe(s *settings.Snapshot, scope, language string) string 
 			}
 		}
 	}
-	text, _ := b.Pages.Text(language, "scope."+scope)
-	return text
+	if text, _ := b.Pages.Text(language, "scope."+scope); text != "" {
+		return text
+	}
+	return scope
 }
 
 // displayName is what a page calls a person.

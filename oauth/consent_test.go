@@ -190,7 +190,7 @@ func TestConsentPageShowsWhatItIsAbout(t *testing.T) {
 	v := s.visitor(t)
 	a := v.signIn(parameters("asking", "scope", "read pay silent openid", "language", "nl_BE",
 		"redirect_uri", "https://asking.example/back?x=1"), "eve")
-	for _, want := range []string{`<html lang="nl">`, "uw brieven lezen", "pay once", "weten wie u bent", "&lt;script&gt;alert(1)"} {
+	for _, want := range []string{`<html lang="nl">`, "uw brieven lezen", "pay once", "<li>silent", "weten wie u bent", "&lt;script&gt;alert(1)"} {
 		if !strings.Contains(a.Body, want) {
 			t.Errorf("no %q in %s", want, a.Body)
 		}
