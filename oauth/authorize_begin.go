@@ -132,7 +132,7 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 		a.State, a.UserID, a.SessionID, a.SteppedUp = store.AtProvider, "", "", false
 	}
 	if a.State != store.Identified {
-		if err := b.mayStart(c); err != nil {
+		if err := b.mayStart(c, "authorizations"); err != nil {
 			return err
 		}
 	}
@@ -186,8 +186,8 @@ func (r *authorizeRequest) upstream(a store.Authorization) (bool, error) {
 // minute is RATE_LIMIT_EXCEEDED.
 var authorizeTooMany = outcome.Failure{Code: outcome.TooManyRequests, Text: "too many sign-ins begun from this address, try again in a minute"}
 
-// mayStart bounds how many transactions people who are not signed in can leave behind.
-func (b *Browser) mayStart(c echo.Context) error {
+// mayStart bounds how many transactions people who are not signed in can leave behind. what is named in the event.
+func (b *Browser) mayStart(c echo.Context, what string) error {
 	ctx := c.Request().Context()
 	network := ratelimit.Network(audit.ClientIP(ctx))
 	if !b.Starts.Exceeded(network) {
@@ -195,7 +195,7 @@ func (b *Browser) mayStart(c echo.Context) error {
 		return nil
 	}
 	if n := b.Starts.Refused(network); n > 0 {
-		b.Audit.Record(ctx, audit.RateLimitExceeded, audit.Detail("limit", "authorizations"), audit.Count("refusals", n))
+		b.Audit.Record(ctx, audit.RateLimitExceeded, audit.Detail("limit", what), audit.Count("refusals", n))
 	}
 	c.Response().Header().Set(echo.HeaderRetryAfter, "60")
 	web.AnswerFailuresBy(c, b.ErrorPage)

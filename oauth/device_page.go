@@ -174,7 +174,7 @@ func (b *Browser) beginDevice(c echo.Context, d store.DeviceAuthorization) error
 		return err
 	}
 	if a.State != store.Identified {
-		if err := b.mayStart(c); err != nil {
+		if err := b.mayStart(c, "authorizations"); err != nil {
 			return err
 		}
 	}

@@ -78,6 +78,9 @@ func (b *Browser) logout(c echo.Context) error {
 	}
 	if c.Request().Method == http.MethodPost && b.cookies().Get(c, sessionCookie) == "" {
 		// Browsers keep the session's cookie from forms of other sites, but not from the redirect that follows.
+		if err := b.mayStart(c, "logouts"); err != nil {
+			return err
+		}
 		if l, err = b.keepLogout(c, l); err != nil {
 			return err
 		}

@@ -412,6 +412,23 @@ func TestLogoutByFormOfAnotherSite(t *testing.T) {
 	v.wantCodes(audit.OpenidSessionLogoutFailure)
 }
 
+// TestLogoutFlood: forms of nobody leave only so many logouts behind.
+func TestLogoutFlood(t *testing.T) {
+	s := newLogoutServer(t)
+	s.browser.Starts = limit(s.Env, "starts", 3)
+	v := s.visitor(t)
+	for range 3 {
+		if a := v.do(http.MethodPost, "/oauth/v1/logout", pairs("state", "s")); a.Status != http.StatusSeeOther {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	v.wantCodes()
+	if a := v.do(http.MethodPost, "/oauth/v1/logout", pairs("state", "s")); a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") != "60" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	v.wantCodes(audit.RateLimitExceeded)
+}
+
 // TestLogoutForgery: nothing but the form of the last page, in time and in this browser, counts.
 func TestLogoutForgery(t *testing.T) {
 	for _, tc := range []struct {
