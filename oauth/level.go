@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"tokenserver/audit"
 	"tokenserver/internal/outcome"
@@ -58,7 +59,11 @@ func (b *Browser) checkLevel(ctx context.Context, a *store.Authorization, s *set
 		return "", levelInteraction.About(facts...)
 	}
 	if p := s.IdentityProvider(a.Provider); !a.Raised && raisesLevel(p.Type) {
-		return b.raise(ctx, a, p, need)
+		wanted := a.EssentialACR
+		if have < need {
+			wanted = []string{levelACR + strconv.Itoa(need)}
+		}
+		return b.raise(ctx, a, p, wanted)
 	}
 	if b.reachedBySMS(*a, s, need) {
 		return b.at(stepUpPath, a.ID), nil
@@ -84,13 +89,11 @@ func asksSilently(t settings.IdentityProviderType) bool {
 	return t == settings.SAMLProvider || t == settings.OIDCProvider || t == settings.OAuthProvider || t == settings.HeaderProvider
 }
 
-// raise sends the user back to the identity provider, which is asked for what is missing.
-func (b *Browser) raise(ctx context.Context, a *store.Authorization, p *settings.IdentityProvider, need int) (string, error) {
+// raise sends the user back to the identity provider, which is asked for what is missing. Somebody else may come back.
+func (b *Browser) raise(ctx context.Context, a *store.Authorization, p *settings.IdentityProvider, wanted []string) (string, error) {
 	next := *a
-	next.State, next.Raised = store.AtProvider, true
-	if need > 0 {
-		next.ACRValues = levelACR + strconv.Itoa(need)
-	}
+	next.State, next.Raised, next.Verified = store.AtProvider, true, false
+	next.ACRValues = strings.Join(wanted, " ")
 	next.UserID, next.SessionID, next.Level, next.ACR, next.AMR, next.SteppedUp = "", "", "", "", nil, false
 	if err := b.keep(ctx, a, next); err != nil {
 		return "", err

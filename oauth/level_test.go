@@ -153,6 +153,18 @@ func TestProviderRaisesLevel(t *testing.T) {
 	}
 }
 
+// TestProviderIsAskedForTheEssentialContext: what is missing is asked for, also when the scopes need a level that is there.
+func TestProviderIsAskedForTheEssentialContext(t *testing.T) {
+	s := levels(t, nil)
+	v := s.visitor(t)
+	again := v.signIn(parameters("web", "scope", "pay", "idp", "oidc", "acr_values", "silver",
+		"claims", `{"id_token":{"acr":{"essential":true,"value":"gold"}}}`), "ann", "level", "3", "acr", "silver")
+	v.get(again.Header.Get("Location") + "&user=ann&level=3&acr=gold")
+	if s.door.last.ACRValues != "gold" || !s.door.last.Raised {
+		t.Errorf("the provider sees %+v", s.door.last)
+	}
+}
+
 // TestSilentLevel: nobody is shown a page for want of a level.
 func TestSilentLevel(t *testing.T) {
 	s := levels(t, func(d *settings.Document) { d.OAuth.AuthenticationEndpoint = "https://step.example/" })
