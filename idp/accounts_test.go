@@ -34,7 +34,7 @@ type lobby struct {
 	pages      *pages.Pages
 	identified []string // "user method"
 	authTime   time.Time
-	err        error    // what Waiting says
+	err        error // what Waiting says
 }
 
 func (l *lobby) Waiting(_ echo.Context, id string) (store.Authorization, string, error) {
