@@ -80,6 +80,16 @@ func (h *Header) signIn(c echo.Context) error {
 	return welcome(c, h.Journey, a, id)
 }
 
+// Names tells whether the proxy says that a request comes from that user.
+func (h *Header) Names(r *http.Request, p *settings.IdentityProvider, userID string) bool {
+	section := p.Header
+	if section == nil || !fromProxy(r, section.TrustedProxies) {
+		return false
+	}
+	user, ok := header(r, either(section.UserIDHeader, usualUserHeader))
+	return ok && user != "" && user == userID
+}
+
 // identity reads the headers. Errors: outcome.Failure for Fail.
 func (h *Header) identity(r *http.Request, p *settings.IdentityProvider, a store.Authorization) (store.Identity, error) {
 	section := p.Header

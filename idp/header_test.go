@@ -3,6 +3,7 @@ package idp_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -114,6 +115,34 @@ func TestHeaderSignIn(t *testing.T) {
 }
 
 // TestHeaderTime: with a header that says when the user signed in, prompt=login and max_age can be satisfied.
+// TestHeaderNames: the proxy, and nobody else, says in each request who is there.
+func TestHeaderNames(t *testing.T) {
+	g := newGatehouse(t, usual())
+	p := g.Settings.Current().IdentityProvider("gate")
+	for _, tc := range []struct {
+		name, from string
+		users      []string
+		want       bool
+	}{
+		{"named", proxy, []string{"ann"}, true},
+		{"somebody else", proxy, []string{"bob"}, false},
+		{"nobody", proxy, nil, false},
+		{"two", proxy, []string{"ann", "ann"}, false},
+		{"not the proxy", "192.0.2.1", []string{"ann"}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RemoteAddr = tc.from + ":1234"
+			for _, user := range tc.users {
+				r.Header.Add("Iv-User", user)
+			}
+			if got := g.header.Names(r, p, "ann"); got != tc.want {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}
+
 func TestHeaderTime(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

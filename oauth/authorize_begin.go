@@ -117,7 +117,13 @@ func (b *Browser) begin(c echo.Context, r *authorizeRequest, to reply) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if signedIn && r.accepts(a, session) {
+	accepted := signedIn && r.accepts(a, session)
+	if accepted {
+		if accepted, err = b.isNamed(c, r.provider, session); err != nil {
+			return err
+		}
+	}
+	if accepted {
 		a.State, a.UserID, a.AuthTime, a.ACR, a.AMR = store.Identified, session.UserID, session.AuthTime, session.ACR, session.AMR
 		a.SessionID, a.Level, a.SteppedUp = session.ID, session.Level, session.SteppedUp
 	}

@@ -194,6 +194,9 @@ func (b *Browser) resumeSession(c echo.Context, a *store.Authorization, provider
 	if err != nil {
 		return fmt.Errorf("begin device login: %w", err)
 	}
+	if named, err := b.isNamed(c, provider, session); err != nil || !named {
+		return err
+	}
 	a.State, a.UserID, a.AuthTime, a.ACR, a.AMR = store.Identified, session.UserID, session.AuthTime, session.ACR, session.AMR
 	a.SessionID, a.Level, a.SteppedUp = session.ID, session.Level, session.SteppedUp
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"tokenserver/audit"
 	"tokenserver/internal/secret"
 	"tokenserver/internal/sessions"
+	"tokenserver/internal/settings"
 	"tokenserver/store"
 )
 
@@ -76,6 +78,29 @@ func (b *Browser) anySession(c echo.Context) (store.BrowserSession, error) {
 func (b *Browser) forgetSession(c echo.Context) {
 	b.cookies().Delete(c, sessionCookie)
 	b.newBrowserState(c)
+}
+
+// namer is an identity provider that names its user in every request, such as a proxy in front of this server.
+type namer interface {
+	// Names tells whether a request comes from the person whom the provider knows by that id.
+	Names(r *http.Request, p *settings.IdentityProvider, externalID string) bool
+}
+
+// isNamed tells whether the user of a session still sits at the browser, as far as the provider says so unasked: whoever
+// signs out at the proxy leaves the cookie of our session behind for the next one.
+func (b *Browser) isNamed(c echo.Context, p *settings.IdentityProvider, s store.BrowserSession) (bool, error) {
+	provider, names := b.Providers[p.Type].(namer)
+	if !names {
+		return true, nil
+	}
+	person, err := b.People.Person(c.Request().Context(), s.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("find user of session: %w", err)
+	}
+	return provider.Names(c.Request(), p, externalID(person)), nil
 }
 
 // sessionIDFor returns the session in which a user is from now on: that of the browser, if it is theirs already.

@@ -13,6 +13,7 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/audittest"
+	"tokenserver/internal/settings"
 	"tokenserver/store"
 )
 
@@ -129,6 +130,42 @@ func TestSessionGoesOn(t *testing.T) {
 	v.signIn(parameters("web"), "bob")
 	if b := s.sessionsOf(t, "bob"); len(b) != 1 || b[0].CreatedAt != s.Now() {
 		t.Errorf("after it has expired: %+v", b)
+	}
+}
+
+// gate is a proxy that names the user in each request.
+type gate struct{ *door }
+
+func (gate) Names(r *http.Request, _ *settings.IdentityProvider, id string) bool {
+	return r.Header.Get("Iv-User") == id
+}
+
+// TestSessionBehindProxy: when the proxy names somebody else, or nobody, the session of who was there before is worth nothing.
+func TestSessionBehindProxy(t *testing.T) {
+	s := newDeviceServer(t)
+	s.browser.Providers[settings.HeaderProvider] = gate{s.door}
+	v := s.visitor(t)
+	v.header.Set("Iv-User", "ann")
+	request := "/oauth/authorize?" + parameters("web", "idp", "proxy").Encode()
+	v.signIn(parameters("web", "idp", "proxy"), "ann")
+	for _, tc := range []struct {
+		user  string
+		known bool
+	}{{"ann", true}, {"bob", false}, {"", false}} {
+		v.header.Set("Iv-User", tc.user)
+		for _, prompt := range []string{"", "&prompt=none"} {
+			a := v.get(request + prompt)
+			if got := answerOf(t, a).Query().Has("code"); got != tc.known || !tc.known && !strings.HasPrefix(a.Header.Get("Location"), "/oauth/door?t=") {
+				t.Errorf("%q %s: %d %s", tc.user, prompt, a.Status, a.Header.Get("Location"))
+			}
+		}
+	}
+	s.Codes(t)
+	s.client("tv").AdditionalProviders = []string{"proxy"}
+	s.Settings.Set(s.document)
+	a := v.enter(s.startDevice(t, "idp", "proxy").UserCode)
+	if a = v.get(a.Header.Get("Location")); !strings.HasPrefix(a.Header.Get("Location"), "/oauth/door?t=") {
+		t.Errorf("device login: %d %s", a.Status, a.Header.Get("Location"))
 	}
 }
 
