@@ -217,18 +217,19 @@ func (p *ServiceProvider) logoutAnswered(c echo.Context, m incoming, provider *s
 	}
 	message, _, err := p.believe(ctx, m, provider, "LogoutResponse")
 	if err == nil {
+		audit.Admit(ctx)
 		err = statusOf(message)
-	}
-	about := audit.Detail("idp", provider.ID)
-	if err == nil {
-		p.Audit.Record(ctx, audit.IDPSamlSingleLogoutSuccess, about, audit.Detail("started_by", "us"))
-	} else {
-		p.Audit.Record(ctx, audit.IDPSamlSingleLogoutNotSuccessful, about, audit.Reason(logoutReason(err)))
 	}
 	status := http.StatusFound
 	if m.byPost {
 		status = http.StatusSeeOther
 	}
+	about := audit.Detail("idp", provider.ID)
+	if err != nil { // as a failure, so that answers which prove nothing cannot be repeated at will
+		web.AnswerFailuresBy(c, func(c echo.Context, _ outcome.Failure) error { return c.Redirect(status, p.Issuer+m.relayState) })
+		return logoutRefused.Because(err).About(about, audit.Reason(logoutReason(err)))
+	}
+	p.Audit.Record(ctx, audit.IDPSamlSingleLogoutSuccess, about, audit.Detail("started_by", "us"))
 	return c.Redirect(status, p.Issuer+m.relayState)
 }
 

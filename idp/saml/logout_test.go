@@ -144,6 +144,12 @@ func (w *world) codes(want ...audit.Code) []audittest.Event {
 	return events
 }
 
+// purse counts what was spent of the budget for garbage.
+type purse int
+
+func (*purse) Exhausted(context.Context, string) bool { return false }
+func (p *purse) Spend(context.Context, string)        { *p++ }
+
 func TestLogoutGoesOnToTheProvider(t *testing.T) {
 	w := newWorld(t, withLogout)
 	b := w.session("ann", "ann@bank", "s-1")
@@ -205,9 +211,14 @@ func TestLogoutGoesOnToTheProvider(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w.t = t
+			var spent purse
+			w.Shell.Budget = &spent
 			a := audittest.Do(t, w.handler, audittest.Request{
 				Method: http.MethodGet, Path: "/oauth/saml/slo?" + redirected(t, "SAMLResponse", tc.document, tc.relay, tc.with),
 			})
+			if proved := tc.name == "done" || tc.name == "not done"; proved != (spent == 0) {
+				t.Errorf("spent %d of the budget for garbage", spent)
+			}
 			if events := w.want(a, tc.status, tc.location, tc.body, tc.audit); events[0].Details != tc.details {
 				t.Errorf("details %s, want %s", events[0].Details, tc.details)
 			}
