@@ -225,7 +225,7 @@ func (w *world) applications() []object {
 		return o
 	}
 	return []object{
-		app(application, nil,
+		app(application, object{"app_to_web_urls": []string{webAddress}, "additional_scopes": []string{"pay", scopeApprove}},
 			version(phone.Android, "1.0.0", nil),
 			version(phone.Android, "1.1.0", object{"application_signatures": []string{newSignature}}),
 			version(phone.Android, "0.9.0", object{"status": "DISABLED"}),
