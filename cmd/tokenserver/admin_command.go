@@ -145,7 +145,7 @@ func printChanges(w io.Writer, changes settings.Changes, dry bool) error {
 	case dry:
 		fmt.Fprintf(&b, "Dry run: %d to create, %d to update, %d to remove.\n", changes.Count(settings.Created), changes.Count(settings.Updated), changes.Count(settings.Removed))
 	default:
-		fmt.Fprintf(&b, "The settings are at version %d now.\n", changes.Version)
+		fmt.Fprintf(&b, "The settings are at version %d now; running servers follow within two seconds.\n", changes.Version)
 	}
 	for _, g := range changes.Generated {
 		fmt.Fprintf(&b, "\nMade for %s %s, and shown only now:\n  %s: %s\n", g.Kind, g.Name, g.Member, g.Value)

@@ -74,7 +74,7 @@ Dry run: 11 to create, 0 to update, 0 to remove.
 	}
 	applied := s.ok(t, someSettings, "admin", "apply", "-")
 	for _, want := range []string{
-		"The settings are at version 1 now.",
+		"The settings are at version 1 now; running servers follow within two seconds.",
 		"Made for api_client backend, and shown only now:\n  client_secret: ",
 		"Made for callback https://portal.example/result, and shown only now:\n  signing_secret: whsec_",
 	} {
