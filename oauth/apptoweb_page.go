@@ -149,7 +149,11 @@ func (b *Browser) enterWeb(c echo.Context) error {
 		ClientID: e.ClientID, UserID: e.UserID, Provider: e.Provider, AuthTime: e.AuthTime, ACR: e.ACR, AMR: e.AMR,
 		SessionID: sessionIDFor(former, e.UserID, b.Sessions.NewSessionID),
 	}
-	if err := b.openSession(c, a, store.Identity{}, former); err != nil {
+	var id store.Identity
+	if former.UserID == e.UserID && former.Provider == e.Provider { // its logout still reaches this browser, and the other way round
+		id.ProviderSession, id.ProviderToken = former.ProviderSession, former.ProviderToken
+	}
+	if err := b.openSession(c, a, id, former); err != nil {
 		return err
 	}
 	b.cookies().Delete(c, webEntryCookie)

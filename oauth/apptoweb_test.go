@@ -110,6 +110,21 @@ func TestAppToWeb(t *testing.T) {
 	wantCodes(t, s, audit.AppToWebSsoFailed)
 }
 
+// TestAppToWebKeepsTheProvidersSession: who is signed in already can still be signed out by the identity provider.
+func TestAppToWebKeepsTheProvidersSession(t *testing.T) {
+	s := newAppToWebServer(t)
+	v := s.visitor(t)
+	v.signIn(parameters("web", "idp", "door"), "ann", "session", "upstream-1")
+	s.Codes(t)
+	page := v.get(s.entry(t, s.appToken(t, nil)))
+	if a := v.do(http.MethodPost, "/oauth/v1/app-to-web/enter", formOf(page)); a.Status != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	if list := s.sessionsOf(t, "ann"); len(list) != 1 || list[0].ProviderSession != "upstream-1" {
+		t.Errorf("%+v", list)
+	}
+}
+
 // TestAppToWebStrangers: a link that may come from somebody else than the app asks first.
 func TestAppToWebStrangers(t *testing.T) {
 	s := newAppToWebServer(t)

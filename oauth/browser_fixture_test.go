@@ -233,7 +233,7 @@ func (d *door) enter(c echo.Context) error {
 	if user == "" {
 		return c.HTML(http.StatusOK, "<p>door</p>")
 	}
-	id := store.Identity{UserID: user, AMR: []string{"pwd"}, Level: c.QueryParam("level"), ACR: c.QueryParam("acr")}
+	id := store.Identity{UserID: user, AMR: []string{"pwd"}, Level: c.QueryParam("level"), ACR: c.QueryParam("acr"), ProviderSession: c.QueryParam("session")}
 	if age, err := time.ParseDuration(c.QueryParam("age")); err == nil {
 		id.AuthTime = d.s.Now().Add(-age)
 	}
