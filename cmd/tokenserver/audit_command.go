@@ -175,7 +175,11 @@ func (p *program) auditTailCommand() *cobra.Command {
 			}
 			after := max(0, position-last)
 			for {
-				if after, err = p.print(ctx, s, format, after); err != nil {
+				after, err = p.print(ctx, s, format, after)
+				switch {
+				case ctx.Err() != nil: // told to stop, maybe in the middle of a read
+					return nil
+				case err != nil:
 					return err
 				}
 				select {
