@@ -23,19 +23,25 @@ type deviceDecisions struct {
 	Now     func() time.Time
 }
 
-// decide stores a decision: d as it was read, with state APPROVED and who approved, or DENIED. The mark in SQL decides, in
-// one transaction with the event that record writes; Redis follows. Errors: store.ErrConflict (decided before).
+// decide stores a decision: d as it was read, with state APPROVED and who approved, or DENIED, which names nobody. The
+// mark in SQL decides, in one transaction with the event that record writes; Redis follows. Where Redis could not follow,
+// the same decision once more makes up for it, without another event. Errors: store.ErrConflict (decided before).
 func (s deviceDecisions) decide(ctx context.Context, d store.DeviceAuthorization, record func(context.Context)) error {
+	mark := store.UsedCode{Hash: []byte("decision " + d.ID), ClientID: d.ClientID, UserID: d.UserID, UsedAt: s.Now()}
 	err := s.Store.InTx(ctx, func(ctx context.Context) error {
-		err := s.Marks.MarkCodeUsed(ctx, store.UsedCode{
-			Hash: []byte("decision " + d.ID), ClientID: d.ClientID, UserID: d.UserID, UsedAt: s.Now(),
-		})
+		err := s.Marks.MarkCodeUsed(ctx, mark)
 		if err != nil {
 			return err
 		}
 		record(ctx)
 		return nil
 	})
+	if errors.Is(err, store.ErrConflict) {
+		before, found := s.Marks.UsedCode(ctx, mark.Hash)
+		if found == nil && before.UserID == d.UserID {
+			err = nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("decide device login: %w", err)
 	}
