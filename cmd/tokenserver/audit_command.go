@@ -178,7 +178,7 @@ func (p *program) auditTailCommand() *cobra.Command {
 				after, err = p.print(ctx, s, format, after)
 				switch {
 				case ctx.Err() != nil: // told to stop, maybe in the middle of a read
-					return nil
+					return nil //nolint:nilerr // stopped, not broken
 				case err != nil:
 					return err
 				}

@@ -179,7 +179,7 @@ func Defaults() Config {
 			CallbackTimeout: 5 * time.Second,
 		},
 		Audit:  AuditConfig{CheckpointInterval: time.Hour},
-		Limits: LimitsConfig{FailuresPerMinute: 120, AuthorizationsPerMinute: 120, RegistrationsPerMinute: 30},
+		Limits: LimitsConfig{FailuresPerMinute: 120, AuthorizationsPerMinute: 120, RegistrationsPerMinute: 30, TextsPerMinute: 10},
 		Log:    LogConfig{Level: LogInfo},
 	}
 }
