@@ -12,6 +12,8 @@ import (
 const (
 	// pollEvery is how often the rows of other processes are fetched, besides on a hint.
 	pollEvery = time.Second
+	// pollGap is the least time between polls: hints that come faster are answered together.
+	pollGap = 50 * time.Millisecond
 	// reloadEvery is how often everything is read anew: rows that committed very late, rows whose time is over.
 	reloadEvery = time.Minute
 	// lateCommit is for how long rows behind the newest one are looked for: a transaction may commit after a later one.
@@ -159,6 +161,8 @@ func (r *Revocations) Run(ctx context.Context, report func(error)) {
 	wake := r.Hints.Hints(ctx, hintTopic)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	gap := time.NewTimer(0)
+	defer gap.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -169,7 +173,13 @@ func (r *Revocations) Run(ctx context.Context, report func(error)) {
 				wake = nil
 				continue
 			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-gap.C:
+			}
 		}
+		gap.Reset(pollGap)
 		if err := r.Poll(ctx); err != nil && ctx.Err() == nil {
 			report(err)
 		}
