@@ -119,18 +119,10 @@ func (a *Accounts) formToken(t store.Authorization) string {
 
 // ended turns the lack of a transaction into failure; other errors stay what they are.
 func ended(err error, failure outcome.Failure) error {
-	var reason string
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		reason = "no transaction"
-	case errors.Is(err, store.ErrExpired):
-		reason = "transaction expired"
-	case errors.Is(err, store.ErrRevoked):
-		reason = "another browser"
-	default:
-		return err
+	if reason := store.GoneReason(err); reason != "" {
+		return failure.Because(err).About(audit.Reason(reason))
 	}
-	return failure.Because(err).About(audit.Reason(reason))
+	return err
 }
 
 // signIn answers POST: user name and password.

@@ -60,17 +60,10 @@ func (b *Browser) journey(c echo.Context, id string) (store.Authorization, error
 
 // goneReason says why there is no transaction for a step; "" when err means something else.
 func goneReason(err error) string {
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return "no transaction"
-	case errors.Is(err, store.ErrExpired):
-		return "transaction expired"
-	case errors.Is(err, store.ErrRevoked):
-		return "another browser"
-	case errors.Is(err, store.ErrConflict):
+	if errors.Is(err, store.ErrConflict) {
 		return "transaction moved on"
 	}
-	return ""
+	return store.GoneReason(err)
 }
 
 // gone turns a missing transaction into failure; other errors stay what they are.

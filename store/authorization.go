@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // AuthorizationState is where an authorization transaction stands.
 type AuthorizationState string
@@ -30,6 +33,20 @@ func (s AuthorizationState) CanMoveTo(next AuthorizationState) bool {
 		}
 	}
 	return false
+}
+
+// GoneReason says, in the words of audit events, why there is no transaction to go on with; "" when err means something
+// else.
+func GoneReason(err error) string {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "no transaction"
+	case errors.Is(err, ErrExpired):
+		return "transaction expired"
+	case errors.Is(err, ErrRevoked):
+		return "another browser"
+	}
+	return ""
 }
 
 // Authorization is one authorization request between its arrival and its answer. Redis hash "{azt:<ID>}:rec"; bound to

@@ -54,13 +54,7 @@ type tab struct {
 // TestPagesInABrowser walks people through connecting a device, app-to-web sign-in and the page before an identity provider
 // elsewhere, with the keyboard alone. Screenshots are in build/screenshots/.
 func TestPagesInABrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		if testenv.Required() {
-			t.Fatal("chromium is not installed (make deps)")
-		}
-		t.Skip("chromium is not installed (make deps)")
-	}
+	chromium := findChromium(t)
 	for _, s := range []screen{
 		{"phone", 390, 844, "en", false},
 		{"desktop", 1280, 800, "nl", false},
@@ -79,6 +73,19 @@ func TestPagesInABrowser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// findChromium returns the browser. Where the tests must be whole, its absence is a failure.
+func findChromium(t *testing.T) string {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil && testenv.Required() {
+		t.Fatal("chromium is not installed (make deps)")
+	}
+	if err != nil {
+		t.Skip("chromium is not installed (make deps)")
+	}
+	return chromium
 }
 
 // newTab starts a server that browsers can reach, and a browser with an empty profile.

@@ -2,7 +2,6 @@ package pages_test
 
 import (
 	"context"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +12,6 @@ import (
 
 	"tokenserver/audit"
 	"tokenserver/internal/settings"
-	"tokenserver/internal/testenv"
 	"tokenserver/store"
 )
 
@@ -28,13 +26,7 @@ func (i *inbox) Send(_ context.Context, _, text, _ string) error {
 // TestStepUpInABrowser walks a person through the code of a text message and a consent of which a part lasts, with the
 // keyboard alone.
 func TestStepUpInABrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		if testenv.Required() {
-			t.Fatal("chromium is not installed (make deps)")
-		}
-		t.Skip("chromium is not installed (make deps)")
-	}
+	chromium := findChromium(t)
 	for _, s := range []screen{
 		{"phone", 390, 844, "en", false},
 		{"desktop", 1280, 800, "nl", false},

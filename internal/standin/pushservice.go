@@ -2,7 +2,6 @@ package standin
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -25,21 +24,13 @@ type Push struct {
 	At         time.Time
 }
 
-// fault is the next planned failure. Status 0 cuts the connection without an answer.
-type fault struct {
-	left   int
-	status int
-	reason string
-}
-
 // pushService is what both push services share: devices, planned failures, and what was accepted.
 type pushService struct {
+	troubles
 	now func() time.Time
 
 	mu          sync.Mutex
 	devices     map[string]device
-	fault       fault
-	delay       time.Duration
 	pushes      []Push
 	subscribers []chan Push
 	closed      bool
@@ -69,21 +60,6 @@ func (s *pushService) Unregister(token string) {
 		d.gone = s.now()
 		s.devices[token] = d
 	}
-}
-
-// FailNext makes the next n requests fail with a status and the vendor's reason. Status 0 cuts the connection instead.
-// n = 0 ends a planned failure.
-func (s *pushService) FailNext(n, status int, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fault = fault{left: n, status: status, reason: reason}
-}
-
-// Delay makes every answer wait; 0 ends it.
-func (s *pushService) Delay(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.delay = d
 }
 
 // Pushes returns what was accepted so far, oldest first.
@@ -126,21 +102,6 @@ func (s *pushService) lookup(token string) (device, bool) {
 	defer s.mu.Unlock()
 	d, known := s.devices[token]
 	return d, known
-}
-
-// planned waits the configured delay and takes one planned failure, if there is one left.
-func (s *pushService) planned(ctx context.Context) (fault, bool) {
-	s.mu.Lock()
-	delay, next := s.delay, s.fault
-	if next.left > 0 {
-		s.fault.left--
-	}
-	s.mu.Unlock()
-	wait(ctx, delay)
-	if next.left > 0 && next.status == 0 {
-		panic(http.ErrAbortHandler) // cuts the connection
-	}
-	return next, next.left > 0
 }
 
 // stop closes the channels of the subscribers, once.

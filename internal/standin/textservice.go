@@ -1,8 +1,6 @@
 package standin
 
 import (
-	"context"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -21,29 +19,13 @@ type Text struct {
 
 // textService is what both SMS gateways share: the inbox, and planned failures.
 type textService struct {
+	troubles
 	now func() time.Time
 
 	mu          sync.Mutex
-	fault       fault
-	delay       time.Duration
 	texts       []Text
 	subscribers []chan Text
 	closed      bool
-}
-
-// FailNext makes the next n requests fail with a status and the gateway's reason. Status 0 cuts the connection. n = 0 ends a
-// planned failure.
-func (s *textService) FailNext(n, status int, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fault = fault{left: n, status: status, reason: reason}
-}
-
-// Delay makes every answer wait; 0 ends it.
-func (s *textService) Delay(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.delay = d
 }
 
 // Texts returns what was taken so far, oldest first.
@@ -83,21 +65,6 @@ func (s *textService) accept(t Text) {
 		default:
 		}
 	}
-}
-
-// planned waits the configured delay and takes one planned failure, if there is one left.
-func (s *textService) planned(ctx context.Context) (fault, bool) {
-	s.mu.Lock()
-	delay, next := s.delay, s.fault
-	if next.left > 0 {
-		s.fault.left--
-	}
-	s.mu.Unlock()
-	wait(ctx, delay)
-	if next.left > 0 && next.status == 0 {
-		panic(http.ErrAbortHandler) // cuts the connection
-	}
-	return next, next.left > 0
 }
 
 // stop closes the channels of the subscribers, once.
